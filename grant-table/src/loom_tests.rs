@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Every interleaving of a guest that revokes and a peer that maps.
+//!
+//! Run with `RUSTFLAGS="--cfg loom" cargo test -p grant-table --release`.
+
+use crate::{Access, Entry, RefTable, RevokePolicy, Slot, Step};
+use loom::cell::UnsafeCell;
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+use std::vec::Vec;
+use xen_sys::{Domid, Gfn};
+
+const PEER: Domid = Domid(1);
+
+/// One page and its entry. loom reports any access to the page by one side
+/// while the other may touch it too.
+struct Shared {
+    entry: Entry,
+    page: UnsafeCell<()>,
+}
+
+impl Shared {
+    fn granted() -> Arc<Self> {
+        let shared = Arc::new(Self {
+            entry: Entry::unused(),
+            page: UnsafeCell::new(()),
+        });
+        shared
+            .entry
+            .grant(PEER, Gfn(5), Access::ReadWrite)
+            .expect("the frame fits");
+        shared
+    }
+
+    /// The peer: map, look, unmap.
+    fn visit(&self, times: u32) {
+        for _ in 0..times {
+            if let Some(frame) = self.entry.peer_map(PEER, false) {
+                assert_eq!(frame, 5);
+                self.page.with(|_| ());
+                self.entry.peer_unmap();
+            }
+        }
+    }
+
+    /// What a frontend does with a page it got back.
+    fn reuse(&self) {
+        self.page.with_mut(|_| ());
+    }
+}
+
+#[test]
+fn page_is_given_back_only_without_a_mapping() {
+    loom::model(|| {
+        let shared = Shared::granted();
+        let peer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.visit(2))
+        };
+        if shared.entry.try_end().is_ok() {
+            shared.reuse();
+            assert!(!shared.entry.is_busy());
+        }
+        peer.join().expect("the peer ran");
+        assert_eq!(shared.entry.try_end(), Ok(()));
+        shared.reuse();
+    });
+}
+
+#[test]
+fn peer_never_sees_a_permission_with_an_old_frame() {
+    loom::model(|| {
+        let entry = Arc::new(Entry::unused());
+        entry
+            .grant(PEER, Gfn(4), Access::ReadWrite)
+            .expect("the frame fits");
+        assert_eq!(entry.try_end(), Ok(()));
+        let peer = {
+            let entry = Arc::clone(&entry);
+            thread::spawn(move || entry.peer_map(PEER, true))
+        };
+        entry
+            .grant(PEER, Gfn(5), Access::ReadWrite)
+            .expect("the frame fits");
+        let frame = peer.join().expect("the peer ran");
+        assert!(matches!(frame, None | Some(5)));
+    });
+}
+
+#[test]
+fn deferred_page_is_released_exactly_once() {
+    type Table = RefTable<Arc<Shared>, Vec<Slot<Arc<Shared>>>, 1>;
+    loom::model(|| {
+        let shared = Shared::granted();
+        let mut table = Table::new(RevokePolicy::DEFAULT);
+        let chunk = (0..9).map(|_| Slot::new()).collect();
+        assert!(table.add_frame(chunk, |_| false).is_ok());
+        let gref = table.allocate().expect("one is free");
+        let table = Arc::new(Mutex::new(table));
+
+        let peer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.visit(1))
+        };
+        // The driver ends the grant while the timer already ticks.
+        let timer = {
+            let (table, shared) = (Arc::clone(&table), Arc::clone(&shared));
+            thread::spawn(move || tick(&table, &shared))
+        };
+        let mut released = 0;
+        if shared.entry.try_end().is_ok() {
+            shared.reuse();
+            released += 1;
+            let freed = table.lock().expect("not poisoned").free(gref);
+            assert!(freed.is_ok());
+        } else {
+            let owner = Arc::clone(&shared);
+            let deferred = table.lock().expect("not poisoned").defer(gref, owner);
+            assert!(deferred.is_ok());
+        }
+        peer.join().expect("the peer ran");
+        released += timer.join().expect("the timer ran");
+        released += tick(&table, &shared);
+        assert_eq!(released, 1);
+        assert_eq!(table.lock().expect("not poisoned").counters().free, 1);
+    });
+}
+
+/// One round of retries; the number of pages released.
+fn tick(table: &Mutex<RefTable<Arc<Shared>, Vec<Slot<Arc<Shared>>>, 1>>, shared: &Shared) -> u32 {
+    let mut tick = table.lock().expect("not poisoned").begin_tick(0);
+    let mut released = 0;
+    loop {
+        let step = table
+            .lock()
+            .expect("not poisoned")
+            .step(&mut tick, |_| shared.entry.try_end().is_ok());
+        match step {
+            Step::Done => return released,
+            Step::Released(owner) => {
+                if let Some(page) = owner {
+                    page.reuse();
+                    released += 1;
+                }
+            }
+            Step::Waiting | Step::Stale(_) => {}
+        }
+    }
+}

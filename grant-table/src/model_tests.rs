@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The table and its entries against an oracle: random guests, random peers.
+
+use crate::{
+    Access, Entry, NoSpace, NotInUse, RefTable, RevokePolicy, Slot, Step, RESERVED_ENTRIES,
+};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::vec::Vec;
+use xen_sys::{Domid, Gfn, GrantRef};
+
+const PER_FRAME: u32 = 12;
+const FRAMES: usize = 3;
+const PEER: Domid = Domid(3);
+
+#[derive(Clone, Debug)]
+enum Op {
+    Allocate,
+    AllocateMany(usize),
+    /// End the grant of the n-th reference in use and free or defer it.
+    End(usize),
+    /// Free an arbitrary reference number.
+    FreeAny(u32),
+    /// The peer maps the n-th reference in use.
+    Map(usize),
+    /// The peer unmaps the n-th mapped reference.
+    Unmap(usize),
+    Grow,
+    Tick(u64),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => Just(Op::Allocate),
+        1 => (0usize..8).prop_map(Op::AllocateMany),
+        4 => any::<usize>().prop_map(Op::End),
+        1 => (0u32..50).prop_map(Op::FreeAny),
+        3 => any::<usize>().prop_map(Op::Map),
+        2 => any::<usize>().prop_map(Op::Unmap),
+        1 => Just(Op::Grow),
+        2 => (0u64..90).prop_map(Op::Tick),
+    ]
+}
+
+/// The table under test beside what must be true of it.
+struct World {
+    table: RefTable<u32, Vec<Slot<u32>>, FRAMES>,
+    entries: Vec<Entry>,
+    in_use: BTreeSet<u32>,
+    deferred: BTreeSet<u32>,
+    mapped: BTreeSet<u32>,
+    /// Tries that failed since a reference was deferred.
+    failed: BTreeMap<u32, u32>,
+    now: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let policy = RevokePolicy {
+            budget: 2,
+            warn_after: 3,
+            stale_period: 20,
+        };
+        Self {
+            table: RefTable::new(policy),
+            entries: Vec::new(),
+            in_use: BTreeSet::new(),
+            deferred: BTreeSet::new(),
+            mapped: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            now: 0,
+        }
+    }
+
+    fn free_count(&self) -> u32 {
+        let all = u32::try_from(self.entries.len()).unwrap();
+        let taken = u32::try_from(self.in_use.len() + self.deferred.len()).unwrap();
+        all - taken - all.min(RESERVED_ENTRIES)
+    }
+
+    fn took(&mut self, gref: GrantRef) {
+        assert!(gref.0 >= RESERVED_ENTRIES);
+        assert!(!self.deferred.contains(&gref.0), "still mapped: {gref:?}");
+        assert!(self.in_use.insert(gref.0), "handed out twice: {gref:?}");
+        let entry = &self.entries[gref.0 as usize];
+        assert!(!entry.is_busy());
+        entry
+            .grant(PEER, Gfn(u64::from(gref.0)), Access::ReadWrite)
+            .unwrap();
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Allocate => self.allocate(),
+            Op::AllocateMany(count) => self.allocate_many(count),
+            Op::End(n) => self.end(n),
+            Op::FreeAny(gref) => self.free_any(gref),
+            Op::Map(n) => {
+                if let Some(&gref) = pick(&self.in_use, n) {
+                    let frame = self.entries[gref as usize].peer_map(PEER, true);
+                    assert_eq!(frame, Some(gref));
+                    self.mapped.insert(gref);
+                }
+            }
+            Op::Unmap(n) => {
+                if let Some(&gref) = pick(&self.mapped, n) {
+                    self.entries[gref as usize].peer_unmap();
+                    self.mapped.remove(&gref);
+                }
+            }
+            Op::Grow => {
+                let chunk = (0..PER_FRAME).map(|_| Slot::new()).collect();
+                if self.table.add_frame(chunk, |_| false).is_ok() {
+                    self.entries.extend((0..PER_FRAME).map(|_| Entry::unused()));
+                }
+            }
+            Op::Tick(seconds) => self.tick(seconds),
+        }
+    }
+
+    fn allocate(&mut self) {
+        let expected = self.free_count();
+        match self.table.allocate() {
+            Ok(gref) => {
+                assert_ne!(expected, 0);
+                self.took(gref);
+            }
+            Err(NoSpace { wanted, free }) => assert_eq!((wanted, free, expected), (1, 0, 0)),
+        }
+    }
+
+    fn allocate_many(&mut self, count: usize) {
+        let free = self.free_count();
+        let mut out = std::vec![GrantRef(0); count];
+        match self.table.allocate_many(&mut out) {
+            Ok(()) => out.into_iter().for_each(|gref| self.took(gref)),
+            Err(error) => {
+                let wanted = u32::try_from(count).unwrap();
+                assert_eq!(error, NoSpace { wanted, free });
+                assert!(wanted > free);
+            }
+        }
+    }
+
+    fn end(&mut self, n: usize) {
+        let Some(&gref) = pick(&self.in_use, n) else {
+            return;
+        };
+        self.in_use.remove(&gref);
+        if self.entries[gref as usize].try_end().is_ok() {
+            assert!(!self.mapped.contains(&gref));
+            self.table.free(GrantRef(gref)).unwrap();
+        } else {
+            assert!(self.mapped.contains(&gref));
+            self.table.defer(GrantRef(gref), gref).unwrap();
+            self.deferred.insert(gref);
+            self.failed.insert(gref, 0);
+        }
+    }
+
+    fn free_any(&mut self, gref: u32) {
+        if !self.in_use.contains(&gref) {
+            assert_eq!(self.table.free(GrantRef(gref)), Err(NotInUse));
+        }
+    }
+
+    fn tick(&mut self, seconds: u64) {
+        self.now += seconds;
+        let mut tick = self.table.begin_tick(self.now);
+        let mut failures = 0;
+        loop {
+            let mut tried = 0;
+            let step = self.table.step(&mut tick, |gref| {
+                tried = gref.0;
+                self.entries[gref.0 as usize].try_end().is_ok()
+            });
+            match step {
+                Step::Done => break,
+                Step::Released(owner) => {
+                    assert_eq!(owner, Some(tried));
+                    assert!(self.deferred.remove(&tried), "released twice: {tried}");
+                    assert!(!self.mapped.contains(&tried), "released while mapped");
+                    self.failed.remove(&tried);
+                }
+                Step::Waiting => {
+                    failures += 1;
+                    *self.failed.get_mut(&tried).unwrap() += 1;
+                }
+                Step::Stale(gref) => {
+                    failures += 1;
+                    let count = self.failed.get_mut(&gref.0).unwrap();
+                    *count += 1;
+                    assert_eq!(*count, 3, "reported too early or twice");
+                }
+            }
+        }
+        assert!(failures <= 4, "two lists with a budget of two each");
+    }
+
+    fn check(&self) {
+        let counters = self.table.counters();
+        assert_eq!(counters.total as usize, self.entries.len());
+        assert_eq!(counters.in_use as usize, self.in_use.len());
+        assert_eq!(counters.deferred as usize, self.deferred.len());
+        assert_eq!(counters.free, self.free_count());
+    }
+
+    /// Everybody lets go: everything must come home.
+    fn wind_up(&mut self) {
+        for gref in core::mem::take(&mut self.mapped) {
+            self.entries[gref as usize].peer_unmap();
+        }
+        while !self.in_use.is_empty() {
+            self.end(0);
+        }
+        self.tick(1000);
+        assert!(self.deferred.is_empty());
+        assert!(self.entries.iter().all(|entry| !entry.is_busy()));
+        self.check();
+    }
+}
+
+fn pick(set: &BTreeSet<u32>, n: usize) -> Option<&u32> {
+    set.iter().nth(n.checked_rem(set.len())?)
+}
+
+proptest! {
+    #[test]
+    fn table_agrees_with_the_oracle(ops in prop::collection::vec(op(), 1..200)) {
+        let mut world = World::new();
+        world.apply(Op::Grow);
+        for op in ops {
+            world.apply(op);
+            world.check();
+        }
+        world.wind_up();
+    }
+}

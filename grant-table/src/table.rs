@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Which grant references are free, in use, or still mapped by a peer.
+//!
+//! Every reference has one [`Slot`], and a slot is on at most one list, so one
+//! link field serves them all: allocate, free, defer and one retry are O(1) and
+//! touch no memory but the slots.
+
+use crate::deferred::RevokePolicy;
+use crate::list::{List, NIL};
+use core::marker::PhantomData;
+use core::ops::DerefMut;
+use xen_sys::GrantRef;
+
+/// The first entries of the table belong to the toolstack (console, xenstore)
+/// and are never handed out: `GNTTAB_NR_RESERVED_ENTRIES`.
+pub const RESERVED_ENTRIES: u32 = 8;
+
+/// Not enough free references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSpace {
+    /// References asked for.
+    pub wanted: u32,
+    /// References free at that moment; none of them was taken.
+    pub free: u32,
+}
+
+/// The reference is not one that was handed out: freed twice, reserved, on the
+/// deferred list, or outside the table. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotInUse;
+
+/// State of one reference.
+#[derive(Debug)]
+pub(crate) enum State<T> {
+    /// The toolstack's.
+    Reserved,
+    /// On the free list.
+    Free,
+    /// Handed out.
+    InUse,
+    /// On the fresh or the stale list until the peer lets go.
+    Deferred {
+        /// What may be released then; `None` for a reference that a previous
+        /// load of the module left behind.
+        owner: Option<T>,
+        /// Retries that found it still mapped.
+        tries: u32,
+    },
+}
+
+/// Bookkeeping of one reference. `T` is what owns a granted page while the
+/// page waits for its peer.
+#[derive(Debug)]
+pub struct Slot<T> {
+    pub(crate) state: State<T>,
+    pub(crate) link: u32,
+}
+
+impl<T> Slot<T> {
+    /// A slot as [`RefTable::add_frame`] wants it.
+    pub const fn new() -> Self {
+        Self {
+            state: State::Reserved,
+            link: NIL,
+        }
+    }
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How the references of a table are spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// All references of the frames added so far, the reserved ones too.
+    pub total: u32,
+    /// References that can be allocated now.
+    pub free: u32,
+    /// References handed out.
+    pub in_use: u32,
+    /// References waiting for their peer to let go.
+    pub deferred: u32,
+    /// Frames added so far.
+    pub frames: u32,
+}
+
+/// All references of a grant table of at most `FRAMES` frames.
+///
+/// `C` is the caller's storage for the slots of one frame, such as a boxed
+/// slice; every frame has as many slots as the first.
+#[derive(Debug)]
+pub struct RefTable<T, C, const FRAMES: usize> {
+    chunks: [Option<C>; FRAMES],
+    per_frame: u32,
+    counters: Counters,
+    free: List,
+    /// Deferred references that are tried at every tick.
+    pub(crate) fresh: List,
+    /// Deferred references that are tried rarely.
+    pub(crate) stale: List,
+    pub(crate) policy: RevokePolicy,
+    /// When the stale list is due, in the caller's seconds.
+    pub(crate) stale_due: u64,
+    owner: PhantomData<T>,
+}
+
+impl<T, C, const FRAMES: usize> RefTable<T, C, FRAMES> {
+    /// A table without frames.
+    pub const fn new(policy: RevokePolicy) -> Self {
+        Self {
+            chunks: [const { None }; FRAMES],
+            per_frame: 0,
+            counters: Counters {
+                total: 0,
+                free: 0,
+                in_use: 0,
+                deferred: 0,
+                frames: 0,
+            },
+            free: List::EMPTY,
+            fresh: List::EMPTY,
+            stale: List::EMPTY,
+            policy,
+            stale_due: 0,
+            owner: PhantomData,
+        }
+    }
+
+    /// How the references are spread now.
+    pub fn counters(&self) -> Counters {
+        let deferred = self.fresh.len.saturating_add(self.stale.len);
+        let taken = self.free.len.saturating_add(deferred);
+        Counters {
+            free: self.free.len,
+            deferred,
+            in_use: self
+                .counters
+                .total
+                .saturating_sub(taken)
+                .saturating_sub(self.reserved()),
+            ..self.counters
+        }
+    }
+
+    fn reserved(&self) -> u32 {
+        self.counters.total.min(RESERVED_ENTRIES)
+    }
+}
+
+impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRAMES> {
+    /// Adds the slots of the next frame.
+    ///
+    /// `busy` tells whether a reference's entry already grants something: a
+    /// previous load of the module may have left pages which a peer still maps.
+    /// Such a reference goes to the deferred list instead of the free one.
+    ///
+    /// # Errors
+    /// The chunk comes back when the table is full or the chunk's length
+    /// differs from the first one's.
+    pub fn add_frame(&mut self, chunk: C, mut busy: impl FnMut(GrantRef) -> bool) -> Result<(), C> {
+        let Ok(len) = u32::try_from(chunk.len()) else {
+            return Err(chunk);
+        };
+        let first = self.counters.total;
+        let end = first.checked_add(len).filter(|&end| end < NIL);
+        let (Some(end), true) = (end, len != 0 && (first == 0 || len == self.per_frame)) else {
+            return Err(chunk);
+        };
+        let Some(place) = self.chunks.get_mut(self.counters.frames as usize) else {
+            return Err(chunk);
+        };
+        *place = Some(chunk);
+        self.per_frame = len;
+        self.counters.total = end;
+        self.counters.frames = self.counters.frames.saturating_add(1);
+        for index in (first.max(RESERVED_ENTRIES)..end).rev() {
+            if busy(GrantRef(index)) {
+                self.enter_deferred(index, None);
+            } else {
+                self.enter_free(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one free reference, the one most recently freed.
+    ///
+    /// # Errors
+    /// [`NoSpace`].
+    pub fn allocate(&mut self) -> Result<GrantRef, NoSpace> {
+        let index = self.take_free().ok_or(NoSpace { wanted: 1, free: 0 })?;
+        Ok(GrantRef(index))
+    }
+
+    /// Fills `out` with free references: all of it or nothing.
+    ///
+    /// # Errors
+    /// [`NoSpace`]; `out` is unchanged.
+    pub fn allocate_many(&mut self, out: &mut [GrantRef]) -> Result<(), NoSpace> {
+        let free = self.free.len;
+        let wanted = u32::try_from(out.len()).unwrap_or(u32::MAX);
+        if wanted > free {
+            return Err(NoSpace { wanted, free });
+        }
+        for place in out {
+            *place = self.allocate()?;
+        }
+        Ok(())
+    }
+
+    /// Gives a reference back whose entry grants nothing any more.
+    ///
+    /// # Errors
+    /// [`NotInUse`].
+    pub fn free(&mut self, gref: GrantRef) -> Result<(), NotInUse> {
+        match self.slot(gref.0) {
+            Some(slot) if matches!(slot.state, State::InUse) => {
+                self.enter_free(gref.0);
+                Ok(())
+            }
+            _ => Err(NotInUse),
+        }
+    }
+
+    /// Leaves a reference, and what owns its page, to the deferred list: the
+    /// peer still maps the page.
+    ///
+    /// # Errors
+    /// [`NotInUse`], with the owner.
+    pub fn defer(&mut self, gref: GrantRef, owner: T) -> Result<(), (NotInUse, T)> {
+        match self.slot(gref.0) {
+            Some(slot) if matches!(slot.state, State::InUse) => {
+                self.enter_deferred(gref.0, Some(owner));
+                Ok(())
+            }
+            _ => Err((NotInUse, owner)),
+        }
+    }
+
+    pub(crate) fn slot(&mut self, index: u32) -> Option<&mut Slot<T>> {
+        let frame = index.checked_div(self.per_frame)?;
+        let offset = index.checked_rem(self.per_frame)?;
+        let chunk = self.chunks.get_mut(frame as usize)?.as_mut()?;
+        chunk.get_mut(offset as usize)
+    }
+
+    /// Puts `index` at the front of the free list: the entry used last is the
+    /// one most likely in the cache.
+    pub(crate) fn enter_free(&mut self, index: u32) {
+        let head = self.free.head;
+        if let Some(slot) = self.slot(index) {
+            slot.state = State::Free;
+            slot.link = head;
+            self.free.head = index;
+            self.free.len = self.free.len.saturating_add(1);
+        }
+    }
+
+    fn take_free(&mut self) -> Option<u32> {
+        let index = self.free.head;
+        let slot = self.slot(index)?;
+        slot.state = State::InUse;
+        self.free.head = slot.link;
+        self.free.len = self.free.len.saturating_sub(1);
+        Some(index)
+    }
+
+    fn enter_deferred(&mut self, index: u32, owner: Option<T>) {
+        if let Some(slot) = self.slot(index) {
+            slot.state = State::Deferred { owner, tries: 0 };
+            self.fresh = self.appended(self.fresh, index);
+        }
+    }
+
+    /// `list` with `index` as its new last element.
+    pub(crate) fn appended(&mut self, mut list: List, index: u32) -> List {
+        if let Some(slot) = self.slot(index) {
+            slot.link = NIL;
+            match self.slot(list.tail) {
+                Some(last) => last.link = index,
+                None => list.head = index,
+            }
+            list.tail = index;
+            list.len = list.len.saturating_add(1);
+        }
+        list
+    }
+
+    /// `list` without its first element.
+    pub(crate) fn shortened(&mut self, mut list: List) -> List {
+        if let Some(slot) = self.slot(list.head) {
+            list.head = slot.link;
+            list.len = list.len.saturating_sub(1);
+            if list.head == NIL {
+                list.tail = NIL;
+            }
+        }
+        list
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    type Table = RefTable<u32, Vec<Slot<u32>>, 3>;
+
+    fn chunk(len: usize) -> Vec<Slot<u32>> {
+        (0..len).map(|_| Slot::new()).collect()
+    }
+
+    fn table(frames: usize, per_frame: usize) -> Table {
+        let mut table = Table::new(RevokePolicy::DEFAULT);
+        for _ in 0..frames {
+            table.add_frame(chunk(per_frame), |_| false).unwrap();
+        }
+        table
+    }
+
+    #[test]
+    fn empty_table_has_nothing() {
+        let mut table = table(0, 0);
+        assert_eq!(table.allocate(), Err(NoSpace { wanted: 1, free: 0 }));
+        assert_eq!(table.free(GrantRef(0)), Err(NotInUse));
+        assert_eq!(table.counters(), Counters::default());
+        assert_eq!(table.allocate_many(&mut []), Ok(()));
+    }
+
+    #[test]
+    fn reserved_entries_are_never_handed_out() {
+        let mut table = table(1, 16);
+        let mut all: Vec<u32> = (0..8).map(|_| table.allocate().unwrap().0).collect();
+        all.sort_unstable();
+        assert_eq!(all, (8..16).collect::<Vec<u32>>());
+        assert!(table.allocate().is_err());
+        for reserved in 0..RESERVED_ENTRIES {
+            assert_eq!(table.free(GrantRef(reserved)), Err(NotInUse));
+        }
+    }
+
+    #[test]
+    fn frames_smaller_than_the_reserved_range() {
+        let table = table(3, 4);
+        assert_eq!(table.counters().total, 12);
+        assert_eq!(table.counters().free, 4);
+    }
+
+    #[test]
+    fn bulk_is_all_or_nothing() {
+        let mut table = table(1, 12);
+        let mut out = [GrantRef(99); 5];
+        assert_eq!(
+            table.allocate_many(&mut out),
+            Err(NoSpace { wanted: 5, free: 4 })
+        );
+        assert_eq!(out, [GrantRef(99); 5]);
+        assert_eq!(table.counters().free, 4);
+        table.allocate_many(&mut out[..4]).unwrap();
+        assert_eq!(table.counters().free, 0);
+        assert_eq!(table.counters().in_use, 4);
+    }
+
+    #[test]
+    fn double_free_is_detected() {
+        let mut table = table(1, 12);
+        let gref = table.allocate().unwrap();
+        assert_eq!(table.free(gref), Ok(()));
+        assert_eq!(table.free(gref), Err(NotInUse));
+        assert_eq!(table.free(GrantRef(12)), Err(NotInUse));
+        assert_eq!(table.free(GrantRef(u32::MAX)), Err(NotInUse));
+        assert_eq!(table.counters().free, 4);
+    }
+
+    #[test]
+    fn deferred_reference_can_be_neither_freed_nor_deferred_again() {
+        let mut table = table(1, 12);
+        let gref = table.allocate().unwrap();
+        table.defer(gref, 1).unwrap();
+        assert_eq!(table.free(gref), Err(NotInUse));
+        assert_eq!(table.defer(gref, 2), Err((NotInUse, 2)));
+        assert_eq!(table.counters().deferred, 1);
+    }
+
+    #[test]
+    fn growth_stops_at_the_last_frame_and_keeps_its_size() {
+        let mut table = table(1, 16);
+        assert_eq!(table.add_frame(chunk(8), |_| false).unwrap_err().len(), 8);
+        assert!(table.add_frame(chunk(0), |_| false).is_err());
+        table.add_frame(chunk(16), |_| false).unwrap();
+        table.add_frame(chunk(16), |_| false).unwrap();
+        assert!(table.add_frame(chunk(16), |_| false).is_err());
+        assert_eq!(table.counters().free, 40);
+        assert_eq!(table.counters().frames, 3);
+    }
+
+    #[test]
+    fn references_of_a_previous_load_are_not_handed_out() {
+        let mut table = Table::new(RevokePolicy::DEFAULT);
+        table
+            .add_frame(chunk(12), |gref| matches!(gref.0, 0 | 9 | 11))
+            .unwrap();
+        assert_eq!(table.counters().deferred, 2);
+        let mut all = [GrantRef(0); 2];
+        table.allocate_many(&mut all).unwrap();
+        assert_eq!(all, [GrantRef(8), GrantRef(10)]);
+        assert!(table.allocate().is_err());
+    }
+}
