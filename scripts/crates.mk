@@ -2,7 +2,7 @@
 # How Kbuild compiles a Rust library crate that others use (see ../Kbuild for the list of crates).
 
 # Warnings are errors in our crates. For an unfinished crate: make XENPV_LINTS=
-# Kbuild adds a no_std of its own to that of the pure crates: this is the one unused attribute, and Cargo finds others.
+# Kbuild adds a no_std of its own to that of the pure crates: hence the two allowed lints, which Cargo still checks.
 XENPV_LINTS ?= -Dwarnings
 vendored := --cap-lints=allow
 
@@ -16,6 +16,6 @@ crate = $(eval $(value crate-rule))
 define crate-rule
 object-of-$(1) := $(2).o
 RUSTFLAGS_$(2).o := --crate-name $(1) -Cmetadata=xenpv --emit=metadata=$(obj)/lib$(1).rmeta -L $(obj) \
-	$(addprefix --extern ,$(3)) $(if $(filter third_party/%,$(2)),$(vendored),$(XENPV_LINTS) -Aunused_attributes)
+	$(addprefix --extern ,$(3)) $(if $(filter third_party/%,$(2)),$(vendored),$(XENPV_LINTS) -Aunused_attributes -Aclippy::duplicated_attributes)
 $(obj)/$(2).o: $(addprefix $(obj)/,$(call objects,$(3)))
 endef
