@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Receive: which page lies in which slot, and how responses become a frame.
+//!
+//! The backend answers receive requests in slot order, so a slot's number, taken from our own consumer index, already
+//! says which page is meant; the id in the response only has to agree. A frame may arrive in pieces over several
+//! polls: the assembler keeps what it has. Whatever is wrong with a frame, each of its pages comes back to be posted
+//! again; none is lost and none is used twice.
+
+use crate::wire::{Extra, RxFlags, RxResponse, ETH_HLEN, PACKET_MAX, PAGE_SIZE};
+
+/// Most pages of one frame: Linux's `MAX_SKB_FRAGS` (17), and enough for [`PACKET_MAX`] bytes.
+pub const FRAME_PAGES_MAX: usize = 17;
+
+/// Most extra-info slots of one frame: one of each type.
+const EXTRAS_MAX: u8 = Extra::KIND_MAX;
+
+/// The pages posted in the ring, by slot.
+pub struct RxTable<P, const N: usize> {
+    slots: [Option<P>; N],
+}
+
+impl<P, const N: usize> Default for RxTable<P, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P, const N: usize> RxTable<P, N> {
+    const POWER_OF_TWO: () = assert!(N.is_power_of_two() && N <= 1 << 15);
+
+    /// A table without pages.
+    #[must_use]
+    pub fn new() -> Self {
+        let () = Self::POWER_OF_TWO;
+        Self {
+            slots: core::array::from_fn(|_| None),
+        }
+    }
+
+    /// The slot of ring index `index`; it is the request's id as well.
+    #[inline]
+    #[must_use]
+    pub const fn slot_of(index: u32) -> u16 {
+        (index & (N as u32).wrapping_sub(1)) as u16
+    }
+
+    /// Notes that `page` was posted in `slot`; gives it back when the slot is taken.
+    #[inline]
+    pub fn post(&mut self, slot: u16, page: P) -> Result<(), P> {
+        match self.slots.get_mut(usize::from(slot)) {
+            Some(vacant @ None) => {
+                *vacant = Some(page);
+                Ok(())
+            }
+            _ => Err(page),
+        }
+    }
+
+    /// Takes the page of `slot`.
+    #[inline]
+    pub fn take(&mut self, slot: u16) -> Option<P> {
+        self.slots.get_mut(usize::from(slot))?.take()
+    }
+
+    /// Takes any page still posted: for the end of the ring.
+    pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
+        self.slots.iter_mut().filter_map(Option::take)
+    }
+}
+
+/// What the frame says about its protocol checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// Nothing: the stack has to check it.
+    Unknown,
+    /// The backend vouches for it.
+    Validated,
+    /// It is not filled in, for the packet never left the host.
+    Blank,
+}
+
+impl Checksum {
+    const fn from_flags(flags: RxFlags) -> Self {
+        if flags.contains(RxFlags::CSUM_BLANK) {
+            Self::Blank
+        } else if flags.contains(RxFlags::DATA_VALIDATED) {
+            Self::Validated
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// One page of a frame. `offset + len` stays within the page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Piece<P> {
+    /// The page, which the backend can still write until its grant is ended.
+    pub page: P,
+    /// First byte.
+    pub offset: u16,
+    /// Bytes, never 0.
+    pub len: u16,
+}
+
+/// A frame that is complete, up to [`FRAME_PAGES_MAX`] pages.
+pub struct Frame<P> {
+    pieces: [Option<Piece<P>>; FRAME_PAGES_MAX],
+    count: usize,
+    len: u32,
+    checksum: Checksum,
+}
+
+impl<P> Frame<P> {
+    fn new() -> Self {
+        Self {
+            pieces: core::array::from_fn(|_| None),
+            count: 0,
+            len: 0,
+            checksum: Checksum::Unknown,
+        }
+    }
+
+    /// Bytes of the whole frame, [`ETH_HLEN`] to [`PACKET_MAX`].
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether it has no page (any more).
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// What it says about its checksum.
+    #[inline]
+    #[must_use]
+    pub const fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+
+    /// Takes the pieces, in frame order. Those not iterated over stay.
+    #[inline]
+    pub fn pieces(&mut self) -> impl Iterator<Item = Piece<P>> + '_ {
+        let count = core::mem::take(&mut self.count);
+        self.len = 0;
+        self.pieces.iter_mut().take(count).filter_map(Option::take)
+    }
+
+    fn push(&mut self, piece: Piece<P>) -> Result<(), Piece<P>> {
+        let Some(place) = self.pieces.get_mut(self.count) else {
+            return Err(piece);
+        };
+        self.len = self.len.wrapping_add(u32::from(piece.len));
+        self.count = self.count.wrapping_add(1);
+        *place = Some(piece);
+        Ok(())
+    }
+}
+
+/// Why a frame was thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The backend says that it failed.
+    Status,
+    /// A piece does not lie within its page, or is empty.
+    Bounds,
+    /// The frame is shorter than an Ethernet header or longer than [`PACKET_MAX`].
+    Length,
+    /// It has more than [`FRAME_PAGES_MAX`] pages.
+    TooManyPages,
+    /// Its extra info is of no known type, or there is too much of it.
+    Extra,
+    /// It uses segmentation offload, which was not offered.
+    Segmented,
+}
+
+/// The id of a response did not agree with its slot: nothing the backend says can be believed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongId(
+    /// The id.
+    pub u16,
+);
+
+/// What a response led to.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step<P> {
+    /// The slot's page, when it holds nothing for us: post it again.
+    pub repost: Option<P>,
+    /// What became of the frame.
+    pub outcome: Outcome,
+}
+
+/// What a response made of the frame it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on in the next slot, or is being skipped.
+    More,
+    /// It is complete: take [`Assembler::frame`] before the next response.
+    Complete,
+    /// It is thrown away: post the pages again that [`Assembler::frame`] holds.
+    Dropped(Why),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expect {
+    FirstPiece,
+    NextPiece,
+    Extra { seen: u8, more_data: bool },
+}
+
+/// Puts responses together to frames.
+pub struct Assembler<P> {
+    frame: Frame<P>,
+    expect: Expect,
+    /// The frame is bad: the rest of its chain is consumed and dropped.
+    skipping: bool,
+}
+
+impl<P> Default for Assembler<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> Assembler<P> {
+    /// An assembler that waits for the first piece of a frame.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            frame: Frame::new(),
+            expect: Expect::FirstPiece,
+            skipping: false,
+        }
+    }
+
+    /// The frame that [`Step::Complete`] announced, or what a dropped one leaves behind.
+    #[inline]
+    pub fn frame(&mut self) -> &mut Frame<P> {
+        &mut self.frame
+    }
+
+    /// Takes in the response of `slot`, where `page` had been posted.
+    #[inline]
+    pub fn accept(&mut self, slot: u16, response: RxResponse, page: P) -> Result<Step<P>, WrongId> {
+        if let Expect::Extra { seen, more_data } = self.expect {
+            return Ok(self.accept_extra(response.as_extra(), seen, more_data, page));
+        }
+        if response.id != slot {
+            return Err(WrongId(response.id));
+        }
+        let flags = RxFlags::from_bits_truncate(response.flags);
+        let more_data = flags.contains(RxFlags::MORE_DATA);
+        let first = self.expect == Expect::FirstPiece;
+        if first {
+            self.frame.checksum = Checksum::from_flags(flags);
+        }
+        self.expect = if first && flags.contains(RxFlags::EXTRA_INFO) {
+            Expect::Extra { seen: 0, more_data }
+        } else {
+            Self::after_piece(more_data)
+        };
+        if self.skipping {
+            return Ok(self.skip(page));
+        }
+        match check(response, flags) {
+            Err(why) => Ok(self.drop_frame(Some(page), why)),
+            Ok(len) => {
+                let piece = Piece {
+                    page,
+                    offset: response.offset,
+                    len,
+                };
+                Ok(match self.frame.push(piece) {
+                    Err(piece) => self.drop_frame(Some(piece.page), Why::TooManyPages),
+                    Ok(()) => self.finish(None),
+                })
+            }
+        }
+    }
+
+    const fn after_piece(more_data: bool) -> Expect {
+        if more_data {
+            Expect::NextPiece
+        } else {
+            Expect::FirstPiece
+        }
+    }
+
+    /// A piece or extra info is in: is the frame whole, and of a sane length?
+    #[inline]
+    fn finish(&mut self, repost: Option<P>) -> Step<P> {
+        let outcome = if self.expect != Expect::FirstPiece {
+            Outcome::More
+        } else if (ETH_HLEN..=PACKET_MAX).contains(&self.frame.len) {
+            Outcome::Complete
+        } else {
+            Outcome::Dropped(Why::Length)
+        };
+        Step { repost, outcome }
+    }
+
+    #[cold]
+    fn drop_frame(&mut self, repost: Option<P>, why: Why) -> Step<P> {
+        self.skipping = self.expect != Expect::FirstPiece;
+        Step {
+            repost,
+            outcome: Outcome::Dropped(why),
+        }
+    }
+
+    #[cold]
+    fn skip(&mut self, page: P) -> Step<P> {
+        self.skipping = self.expect != Expect::FirstPiece;
+        Step {
+            repost: Some(page),
+            outcome: Outcome::More,
+        }
+    }
+
+    /// An extra-info slot: the slot's page is untouched, whatever the info says.
+    #[cold]
+    fn accept_extra(&mut self, extra: Extra, seen: u8, more_data: bool, page: P) -> Step<P> {
+        let seen = seen.saturating_add(1);
+        self.expect = if extra.more {
+            Expect::Extra { seen, more_data }
+        } else {
+            Self::after_piece(more_data)
+        };
+        if self.skipping {
+            return self.skip(page);
+        }
+        match extra.kind {
+            Extra::GSO => self.drop_frame(Some(page), Why::Segmented),
+            1..=Extra::KIND_MAX if seen <= EXTRAS_MAX => self.finish(Some(page)),
+            _ => self.drop_frame(Some(page), Why::Extra),
+        }
+    }
+}
+
+/// Bounds a data slot; returns its length.
+#[inline]
+fn check(response: RxResponse, flags: RxFlags) -> Result<u16, Why> {
+    let len = u16::try_from(response.status).map_err(|_| Why::Status)?;
+    if len == 0 || u32::from(response.offset).wrapping_add(u32::from(len)) > PAGE_SIZE {
+        return Err(Why::Bounds);
+    }
+    if flags.contains(RxFlags::GSO_PREFIX) {
+        return Err(Why::Segmented);
+    }
+    Ok(len)
+}
