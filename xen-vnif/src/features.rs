@@ -3,7 +3,7 @@
 //!
 //! All values come from outside. A feature that cannot be read is a feature the backend does not have.
 
-use crate::wire::PACKET_MAX;
+use crate::PACKET_MAX;
 
 /// A MAC address, as it goes over the wire.
 pub type MacAddress = [u8; 6];

@@ -2,8 +2,7 @@
 //! The network frontend's decisions, without a kernel: what goes into a slot, which response is to be believed, and
 //! what the two ends agree on.
 //!
-//! The layers, from the wire up:
-//! - [`wire`]: the slots' layout and flags, as `xen/include/public/io/netif.h` has them;
+//! The parts (the slots' own layout is in `xen_sys::netif`):
 //! - [`tx`]: a packet's fragments become slots ([`tx::Plan`]), ids are handed out and claimed back ([`tx::TxTable`]);
 //! - [`rx`]: pages lie in slots ([`rx::RxTable`]), responses become frames ([`rx::Assembler`]), whatever they say;
 //! - [`refill`]: when to try again once memory ran out;
@@ -22,7 +21,15 @@ pub mod features;
 pub mod refill;
 pub mod rx;
 pub mod tx;
-pub mod wire;
+
+/// Most bytes of one packet on either ring: the size field has 16 bits.
+pub const PACKET_MAX: u32 = xen_sys::netif::MAX_TX_SIZE as u32;
+
+/// Bytes of an Ethernet header: no packet is shorter.
+pub const ETH_HLEN: u32 = 14;
+
+/// Bytes of a granted page.
+pub const PAGE_SIZE: u32 = xen_sys::PAGE_SIZE as u32;
 
 #[cfg(test)]
 mod tests;

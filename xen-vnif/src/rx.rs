@@ -6,13 +6,17 @@
 //! polls: the assembler keeps what it has. Whatever is wrong with a frame, each of its pages comes back to be posted
 //! again; none is lost and none is used twice.
 
-use crate::wire::{Extra, RxFlags, RxResponse, ETH_HLEN, PACKET_MAX, PAGE_SIZE};
+use crate::{ETH_HLEN, PACKET_MAX, PAGE_SIZE};
+use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags, EXTRA_TYPE_GSO};
 
 /// Most pages of one frame: Linux's `MAX_SKB_FRAGS` (17), and enough for [`PACKET_MAX`] bytes.
 pub const FRAME_PAGES_MAX: usize = 17;
 
+/// The highest type of extra info that anyone has defined: XDP, in Linux's header only (`XEN_NETIF_EXTRA_TYPE_XDP`).
+const EXTRA_TYPE_MAX: u8 = 5;
+
 /// Most extra-info slots of one frame: one of each type.
-const EXTRAS_MAX: u8 = Extra::KIND_MAX;
+const EXTRAS_MAX: u8 = EXTRA_TYPE_MAX;
 
 /// The pages posted in the ring, by slot.
 pub struct RxTable<P, const N: usize> {
@@ -245,14 +249,20 @@ impl<P> Assembler<P> {
 
     /// Takes in the response of `slot`, where `page` had been posted.
     #[inline]
-    pub fn accept(&mut self, slot: u16, response: RxResponse, page: P) -> Result<Step<P>, WrongId> {
+    pub fn accept(
+        &mut self,
+        slot: u16,
+        response: NetifRxSlot,
+        page: P,
+    ) -> Result<Step<P>, WrongId> {
         if let Expect::Extra { seen, more_data } = self.expect {
-            return Ok(self.accept_extra(response.as_extra(), seen, more_data, page));
+            return Ok(self.accept_extra(response.as_extra_info(), seen, more_data, page));
         }
+        let response = response.as_response();
         if response.id != slot {
             return Err(WrongId(response.id));
         }
-        let flags = RxFlags::from_bits_truncate(response.flags);
+        let flags = response.flags;
         let more_data = flags.contains(RxFlags::MORE_DATA);
         let first = self.expect == Expect::FirstPiece;
         if first {
@@ -266,7 +276,7 @@ impl<P> Assembler<P> {
         if self.skipping {
             return Ok(self.skip(page));
         }
-        match check(response, flags) {
+        match check(response) {
             Err(why) => Ok(self.drop_frame(Some(page), why)),
             Ok(len) => {
                 let piece = Piece {
@@ -323,9 +333,15 @@ impl<P> Assembler<P> {
 
     /// An extra-info slot: the slot's page is untouched, whatever the info says.
     #[cold]
-    fn accept_extra(&mut self, extra: Extra, seen: u8, more_data: bool, page: P) -> Step<P> {
+    fn accept_extra(
+        &mut self,
+        extra: NetifExtraInfo,
+        seen: u8,
+        more_data: bool,
+        page: P,
+    ) -> Step<P> {
         let seen = seen.saturating_add(1);
-        self.expect = if extra.more {
+        self.expect = if extra.has_more() {
             Expect::Extra { seen, more_data }
         } else {
             Self::after_piece(more_data)
@@ -334,8 +350,8 @@ impl<P> Assembler<P> {
             return self.skip(page);
         }
         match extra.kind {
-            Extra::GSO => self.drop_frame(Some(page), Why::Segmented),
-            1..=Extra::KIND_MAX if seen <= EXTRAS_MAX => self.finish(Some(page)),
+            EXTRA_TYPE_GSO => self.drop_frame(Some(page), Why::Segmented),
+            1..=EXTRA_TYPE_MAX if seen <= EXTRAS_MAX => self.finish(Some(page)),
             _ => self.drop_frame(Some(page), Why::Extra),
         }
     }
@@ -343,12 +359,12 @@ impl<P> Assembler<P> {
 
 /// Bounds a data slot; returns its length.
 #[inline]
-fn check(response: RxResponse, flags: RxFlags) -> Result<u16, Why> {
+fn check(response: NetifRxResponse) -> Result<u16, Why> {
     let len = u16::try_from(response.status).map_err(|_| Why::Status)?;
     if len == 0 || u32::from(response.offset).wrapping_add(u32::from(len)) > PAGE_SIZE {
         return Err(Why::Bounds);
     }
-    if flags.contains(RxFlags::GSO_PREFIX) {
+    if response.flags.contains(RxFlags::GSO_PREFIX) {
         return Err(Why::Segmented);
     }
     Ok(len)

@@ -4,4 +4,3 @@ mod features;
 mod refill;
 mod rx;
 mod tx;
-mod wire;

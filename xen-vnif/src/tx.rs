@@ -6,9 +6,11 @@
 //! grant at all and shows the backend no neighbouring byte (XSA-403), and the headers are always together at the
 //! start of the first slot, which some backends need to stay alive (XSA-423, 424, 432, 448).
 
-use crate::wire::{
-    TxFlags, TxRequest, TxResponse, ETH_HLEN, PACKET_MAX, PACKET_SLOTS_MAX, PAGE_SIZE,
+use crate::{ETH_HLEN, PACKET_MAX, PAGE_SIZE};
+use xen_sys::netif::{
+    NetifTxRequest, NetifTxResponse, TxFlags, NR_SLOTS_MIN, RSP_DROPPED, RSP_ERROR, RSP_OKAY,
 };
+use xen_sys::{Gfn, GrantRef};
 
 /// Most bytes of a packet's head that are copied rather than granted. Every header chain that Linux builds fits.
 pub const HEAD_MAX: u32 = 256;
@@ -22,7 +24,7 @@ const HEAD_UNKNOWN: u32 = 128;
 #[repr(C)]
 pub struct Fragment {
     /// Frame that `offset` counts from.
-    pub gfn: u64,
+    pub gfn: Gfn,
     /// First byte, from the start of that frame.
     pub offset: u32,
     /// Bytes. Empty fragments are allowed and skipped.
@@ -33,7 +35,7 @@ pub struct Fragment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PagePart {
     /// The page's frame.
-    pub gfn: u64,
+    pub gfn: Gfn,
     /// First byte within the page.
     pub offset: u16,
     /// Bytes.
@@ -71,10 +73,8 @@ impl Iterator for PageParts<'_> {
             self.current.len = self.current.len.wrapping_sub(skipped);
         }
         let offset = self.current.offset % PAGE_SIZE;
-        let gfn = self
-            .current
-            .gfn
-            .wrapping_add(u64::from(self.current.offset / PAGE_SIZE));
+        let page = u64::from(self.current.offset / PAGE_SIZE);
+        let gfn = Gfn(self.current.gfn.0.wrapping_add(page));
         let len = self.current.len.min(PAGE_SIZE.wrapping_sub(offset));
         self.current.offset = self.current.offset.wrapping_add(len);
         self.current.len = self.current.len.wrapping_sub(len);
@@ -134,7 +134,7 @@ impl<'a> Plan<'a> {
             PageParts::new(fragments, copied).count()
         };
         let slots = granted.saturating_add(usize::from(copied != 0));
-        if slots > PACKET_SLOTS_MAX {
+        if slots > NR_SLOTS_MIN {
             return Err(Refused::TooManySlots);
         }
         // `len` was bounded above, the copy is no longer than it and the slots are few.
@@ -188,7 +188,14 @@ impl<'a> Plan<'a> {
     /// The request for slot number `index` of the packet, whose `len` bytes start at `offset` of the page `gref`.
     #[inline]
     #[must_use]
-    pub fn request(&self, index: u16, id: u16, gref: u32, offset: u16, len: u16) -> TxRequest {
+    pub fn request(
+        &self,
+        index: u16,
+        id: u16,
+        gref: GrantRef,
+        offset: u16,
+        len: u16,
+    ) -> NetifTxRequest {
         let mut flags = TxFlags::empty();
         let mut size = len;
         if index == 0 {
@@ -198,10 +205,10 @@ impl<'a> Plan<'a> {
         if index.wrapping_add(1) < self.slots {
             flags |= TxFlags::MORE_DATA;
         }
-        TxRequest {
+        NetifTxRequest {
             gref,
             offset,
-            flags: flags.bits(),
+            flags,
             id,
             size,
         }
@@ -315,10 +322,10 @@ impl<P, const N: usize> TxTable<P, N> {
 
     /// Checks a response and claims the payload that it ends.
     #[inline]
-    pub fn complete(&mut self, response: TxResponse) -> Result<(Ended, P), BadResponse> {
+    pub fn complete(&mut self, response: NetifTxResponse) -> Result<(Ended, P), BadResponse> {
         let ended = match response.status {
-            TxResponse::OKAY => Ended::Sent,
-            TxResponse::ERROR | TxResponse::DROPPED => Ended::Dropped,
+            RSP_OKAY => Ended::Sent,
+            RSP_ERROR | RSP_DROPPED => Ended::Dropped,
             status => return Err(BadResponse::Status(status)),
         };
         let payload = self

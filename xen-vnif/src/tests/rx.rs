@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use crate::rx::{Assembler, Checksum, Outcome, RxTable, Step, Why, WrongId, FRAME_PAGES_MAX};
-use crate::wire::{RxFlags, RxResponse};
 use proptest::prelude::*;
 use std::vec::Vec;
+use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags};
 
-fn data(slot: u16, offset: u16, len: i16, flags: RxFlags) -> RxResponse {
-    RxResponse {
+fn data(slot: u16, offset: u16, len: i16, flags: RxFlags) -> NetifRxSlot {
+    NetifRxResponse {
         id: slot,
         offset,
-        flags: flags.bits(),
+        flags,
         status: len,
     }
+    .into()
 }
 
-fn extra(kind: u8, more: bool) -> RxResponse {
-    RxResponse {
-        id: u16::from_le_bytes([kind, more.into()]),
-        offset: 0xdead,
-        flags: 0xffff,
-        status: -7,
+fn extra(kind: u8, more: bool) -> NetifRxSlot {
+    NetifExtraInfo {
+        kind,
+        flags: more.into(),
+        data: [0xff; 6],
     }
+    .into()
 }
 
 const NONE: RxFlags = RxFlags::empty();
 const MORE: RxFlags = RxFlags::MORE_DATA;
 
 /// Feeds one response; the page is named after its slot.
-fn feed(assembler: &mut Assembler<u16>, slot: u16, response: RxResponse) -> Step<u16> {
+fn feed(assembler: &mut Assembler<u16>, slot: u16, response: NetifRxSlot) -> Step<u16> {
     assembler.accept(slot, response, slot).unwrap()
 }
 
@@ -258,7 +259,7 @@ fn the_table_holds_one_page_a_slot() {
     assert_eq!(table.drain().collect::<Vec<_>>(), [5]);
 }
 
-fn response() -> impl Strategy<Value = RxResponse> {
+fn response() -> impl Strategy<Value = NetifRxResponse> {
     let status = prop_oneof![4 => 1i16..4096, 1 => any::<i16>()];
     let flags = prop_oneof![4 => 0u16..8, 2 => 8u16..16, 1 => any::<u16>()];
     let id = prop_oneof![8 => Just(None), 1 => (0u16..7, any::<bool>()).prop_map(|(kind, more)| Some(kind | u16::from(more) << 8))];
@@ -268,7 +269,7 @@ fn response() -> impl Strategy<Value = RxResponse> {
         flags,
         status,
     )
-        .prop_map(|(id, offset, flags, status)| RxResponse {
+        .prop_map(|(id, offset, flags, status)| NetifRxResponse {
             id: id.unwrap_or(u16::MAX),
             offset,
             flags,
@@ -288,7 +289,7 @@ proptest! {
             if response.id == u16::MAX {
                 response.id = slot;
             }
-            let Ok(step) = assembler.accept(slot, response, slot) else { break };
+            let Ok(step) = assembler.accept(slot, response.into(), slot) else { break };
             fed = slot + 1;
             if let Some(page) = step.repost {
                 prop_assert_eq!(page, slot);

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use crate::tx::{BadResponse, Ended, Fragment, Headers, Plan, Refused, TxTable, HEAD_MAX};
-use crate::wire::{TxFlags, TxResponse, PAGE_SIZE};
+use crate::PAGE_SIZE;
 use proptest::prelude::*;
 use std::vec::Vec;
+use xen_sys::netif::{NetifTxResponse, TxFlags, RSP_DROPPED, RSP_ERROR, RSP_OKAY};
+use xen_sys::{Gfn, GrantRef};
 
 fn fragment(gfn: u64, offset: u32, len: u32) -> Fragment {
-    Fragment { gfn, offset, len }
+    Fragment {
+        gfn: Gfn(gfn),
+        offset,
+        len,
+    }
 }
 
 fn parts(plan: &Plan<'_>) -> Vec<(u64, u16, u16)> {
     plan.granted()
-        .map(|part| (part.gfn, part.offset, part.len))
+        .map(|part| (part.gfn.0, part.offset, part.len))
         .collect()
 }
 
@@ -23,8 +29,8 @@ fn a_small_packet_is_one_copied_slot() {
         assert_eq!(plan.granted().count(), 0);
         let whole = Plan::copied_whole(len, TxFlags::empty()).unwrap();
         assert_eq!(
-            whole.request(0, 3, 9, 0, len as u16),
-            plan.request(0, 3, 9, 0, len as u16)
+            whole.request(0, 3, GrantRef(9), 0, len as u16),
+            plan.request(0, 3, GrantRef(9), 0, len as u16)
         );
     }
     assert!(Plan::copied_whole(13, TxFlags::empty()).is_none());
@@ -37,9 +43,14 @@ fn a_large_linear_packet_is_granted_in_place() {
     let plan = Plan::new(1514, Headers::Linear, &fragments, TxFlags::CSUM_BLANK).unwrap();
     assert_eq!((plan.copied(), plan.slots()), (0, 1));
     assert_eq!(parts(&plan), [(7, 0x140, 1514)]);
-    let request = plan.request(0, 5, 99, 0x140, 1514);
+    let request = plan.request(0, 5, GrantRef(99), 0x140, 1514);
     assert_eq!(
-        (request.flags, request.size, request.id, request.gref),
+        (
+            request.flags.bits(),
+            request.size,
+            request.id,
+            request.gref.0
+        ),
         (1, 1514, 5, 99)
     );
 }
@@ -56,11 +67,17 @@ fn headers_and_page_fragments() {
     .unwrap();
     assert_eq!((plan.copied(), plan.slots()), (66, 3));
     assert_eq!(parts(&plan), [(20, 0xc00, 0x400), (21, 0, 424)]);
-    assert_eq!(plan.request(0, 0, 1, 0, 66).flags, 1 | 2 | 4);
-    assert_eq!(plan.request(0, 0, 1, 0, 66).size, 1514);
-    assert_eq!(plan.request(1, 1, 2, 0xc00, 0x400).flags, 4);
-    assert_eq!(plan.request(2, 2, 3, 0, 424).flags, 0);
-    assert_eq!(plan.request(2, 2, 3, 0, 424).size, 424);
+    assert_eq!(
+        plan.request(0, 0, GrantRef(1), 0, 66).flags.bits(),
+        1 | 2 | 4
+    );
+    assert_eq!(plan.request(0, 0, GrantRef(1), 0, 66).size, 1514);
+    assert_eq!(
+        plan.request(1, 1, GrantRef(2), 0xc00, 0x400).flags.bits(),
+        4
+    );
+    assert_eq!(plan.request(2, 2, GrantRef(3), 0, 424).flags.bits(), 0);
+    assert_eq!(plan.request(2, 2, GrantRef(3), 0, 424).size, 424);
 }
 
 #[test]
@@ -119,9 +136,9 @@ fn ids_are_claimed_once() {
         .into();
     assert_eq!(table.next_id(), None);
     assert_eq!(table.insert("e"), Err("e"));
-    let ok = |id| TxResponse {
+    let ok = |id| NetifTxResponse {
         id,
-        status: TxResponse::OKAY,
+        status: RSP_OKAY,
     };
     assert_eq!(table.complete(ok(ids[2])), Ok((Ended::Sent, "c")));
     assert_eq!(
@@ -132,16 +149,16 @@ fn ids_are_claimed_once() {
     assert_eq!(table.complete(ok(4)), Err(BadResponse::Id(4)));
     assert_eq!(table.complete(ok(u16::MAX)), Err(BadResponse::Id(u16::MAX)));
     for status in [1, 2, -3, i16::MIN, i16::MAX] {
-        let response = TxResponse { id: ids[0], status };
+        let response = NetifTxResponse { id: ids[0], status };
         assert_eq!(table.complete(response), Err(BadResponse::Status(status)));
     }
-    for status in [TxResponse::ERROR, TxResponse::DROPPED] {
+    for status in [RSP_ERROR, RSP_DROPPED] {
         let id = table.next_id().unwrap_or(ids[0]);
         if table.in_flight() < 4 {
             table.insert("again").unwrap();
         }
         assert_eq!(
-            table.complete(TxResponse { id, status }).unwrap().0,
+            table.complete(NetifTxResponse { id, status }).unwrap().0,
             Ended::Dropped
         );
     }
@@ -162,7 +179,7 @@ fn fragments() -> impl Strategy<Value = Vec<Fragment>> {
 /// Every byte address of the packet, in order.
 fn bytes(fragments: &[Fragment]) -> impl Iterator<Item = u64> + '_ {
     fragments.iter().flat_map(|part| {
-        (0..u64::from(part.len)).map(|at| part.gfn * 4096 + u64::from(part.offset) + at)
+        (0..u64::from(part.len)).map(|at| part.gfn.0 * 4096 + u64::from(part.offset) + at)
     })
 }
 
@@ -187,7 +204,7 @@ proptest! {
                     }
                     slots += 1;
                     for at in 0..part.len {
-                        prop_assert_eq!(expected.next(), Some(part.gfn * 4096 + u64::from(part.offset + at)));
+                        prop_assert_eq!(expected.next(), Some(part.gfn.0 * 4096 + u64::from(part.offset + at)));
                     }
                 }
                 prop_assert_eq!(expected.next(), None);
@@ -222,7 +239,7 @@ proptest! {
                     Err(_) => prop_assert_eq!(model.len(), 16),
                 }
             } else {
-                match table.complete(TxResponse { id, status }) {
+                match table.complete(NetifTxResponse { id, status }) {
                     Ok((_, payload)) => prop_assert_eq!(model.remove(&id), Some(payload)),
                     Err(BadResponse::Id(_)) => prop_assert!(!model.contains_key(&id)),
                     Err(BadResponse::Status(_)) => prop_assert!(!(-2..=0).contains(&status)),
