@@ -272,7 +272,7 @@ fn response() -> impl Strategy<Value = NetifRxResponse> {
         .prop_map(|(id, offset, flags, status)| NetifRxResponse {
             id: id.unwrap_or(u16::MAX),
             offset,
-            flags,
+            flags: RxFlags::from_bits_retain(flags),
             status,
         })
 }
