@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Event channels without a kernel: which ports an upcall delivers, in which
+//! order, and when a port may be masked, moved to another vCPU or closed
+//! without an event being lost.
+//!
+//! An *event channel* is one bit that another domain sets in our memory; its
+//! number is the *port*. Xen tells a vCPU that bits are waiting by an *upcall*,
+//! an ordinary interrupt. In the 2-level ABI, bottom up:
+//!
+//! 1. [`SharedPorts`]: one pending bit and one mask bit a port, for the whole
+//!    domain (`struct shared_info`). [`PortIndex`] says where a port's bits are.
+//! 2. [`VcpuInfo`]: each vCPU's summary of them (`struct vcpu_info`): one
+//!    selector bit for each word of pending bits, and one flag over all.
+//! 3. [`VcpuEvents::upcall`]: the scan which turns these bits into calls, once
+//!    each, in a fair order, in bounded time.
+//! 4. [`PortState`]: one port's life (free, bound to a CPU, closing), why it is
+//!    masked, and its counter.
+//! 5. [`Move`]: how a bound port changes its CPU.
+//!
+//! Everything here is atomic and lock-free, for Xen sets bits at any time and an
+//! upcall must not wait. Wherever only Xen can finish the work, the answer is
+//! [`Raise::Needed`], and the caller makes the hypercall.
+//!
+//! # What this crate does not promise
+//! An event is one bit: two events before the first is served are one. A port
+//! that is masked while its event is being served is served that once more.
+//!
+//! The kernel half (`event-channel/kernel`, crate `xen_events`) adds the mapping,
+//! the interrupts and the hypercalls.
+//!
+//! C counterparts: `xen/include/public/xen.h` and `event_channel.h`; in Linux
+//! `drivers/xen/events/events_2l.c` and `events_base.c`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod moving;
+mod port;
+mod scan;
+mod shared;
+mod sync;
+
+pub use moving::{lost_events, Move};
+pub use port::{Binding, MaskReason, PortInUse, PortState};
+pub use scan::{Upcall, UpcallCounters, VcpuEvents};
+pub use shared::{
+    PortIndex, PortWords, Raise, SharedPorts, VcpuInfo, PORTS, PORTS_PER_WORD, WORDS,
+};
+
+#[cfg(test)]
+mod fake_xen;
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod model_tests;
