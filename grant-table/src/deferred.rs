@@ -77,7 +77,8 @@ impl Share {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<T> {
     /// The peer let go: the reference is free, and what owned its page may be
-    /// released. `None`: it was left behind by a previous load.
+    /// released. `None`: it was left behind by a previous load, or its page is
+    /// somebody else's care.
     Released(Option<T>),
     /// Still mapped; it will be tried again.
     Waiting,
@@ -112,29 +113,6 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
             return self.step_stale(tick, try_end);
         }
         Step::Done
-    }
-
-    /// Takes what owns the pages out of every deferred reference, one a call:
-    /// the end of the table, when the peers' mappings are left to themselves.
-    /// `None` when there is no more.
-    pub fn abandon(&mut self) -> Option<(GrantRef, Option<T>)> {
-        let (list, from_fresh) = match self.fresh.len {
-            0 => (self.stale, false),
-            _ => (self.fresh, true),
-        };
-        let index = list.head;
-        let slot = self.slot(index)?;
-        let owner = match core::mem::replace(&mut slot.state, State::InUse) {
-            State::Deferred { owner, .. } => owner,
-            _ => None,
-        };
-        let rest = self.shortened(list);
-        if from_fresh {
-            self.fresh = rest;
-        } else {
-            self.stale = rest;
-        }
-        Some((GrantRef(index), owner))
     }
 
     fn step_fresh(&mut self, tick: &mut Tick, try_end: impl FnOnce(GrantRef) -> bool) -> Step<T> {
@@ -205,7 +183,7 @@ mod tests {
         table.add_frame(chunk, |_| false).unwrap();
         for _ in 0..count {
             let gref = table.allocate().unwrap();
-            table.defer(gref, 1000 + gref.0).unwrap();
+            table.defer(gref, Some(1000 + gref.0)).unwrap();
         }
         table
     }
@@ -290,7 +268,7 @@ mod tests {
             Some(&Step::Released(Some(1008)))
         );
         let gref = table.allocate().unwrap();
-        table.defer(gref, 7).unwrap();
+        table.defer(gref, Some(7)).unwrap();
         assert_eq!(tick(&mut table, 201, |_| true), [Step::Released(Some(7))]);
     }
 
@@ -301,20 +279,5 @@ mod tests {
         table.add_frame(chunk, |_| true).unwrap();
         assert_eq!(tick(&mut table, 0, |_| true), [Step::Released(None)]);
         assert_eq!(table.counters().free, 1);
-    }
-
-    #[test]
-    fn abandon_hands_out_every_owner_once() {
-        let mut table = deferred(6);
-        for now in 0..3 {
-            tick(&mut table, now, |_| false);
-        }
-        let mut owners: Vec<u32> = core::iter::from_fn(|| table.abandon())
-            .filter_map(|(_, owner)| owner)
-            .collect();
-        owners.sort_unstable();
-        assert_eq!(owners, (1008..1014).collect::<Vec<u32>>());
-        assert_eq!(table.counters().deferred, 0);
-        assert_eq!(table.counters().free, 0);
     }
 }

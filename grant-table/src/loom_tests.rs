@@ -115,7 +115,7 @@ fn deferred_page_is_released_exactly_once() {
             assert!(freed.is_ok());
         } else {
             let owner = Arc::clone(&shared);
-            let deferred = table.lock().expect("not poisoned").defer(gref, owner);
+            let deferred = table.lock().expect("not poisoned").defer(gref, Some(owner));
             assert!(deferred.is_ok());
         }
         peer.join().expect("the peer ran");

@@ -152,7 +152,7 @@ impl World {
             self.table.free(GrantRef(gref)).unwrap();
         } else {
             assert!(self.mapped.contains(&gref));
-            self.table.defer(GrantRef(gref), gref).unwrap();
+            self.table.defer(GrantRef(gref), Some(gref)).unwrap();
             self.deferred.insert(gref);
             self.failed.insert(gref, 0);
         }

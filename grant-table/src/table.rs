@@ -40,8 +40,7 @@ pub(crate) enum State<T> {
     InUse,
     /// On the fresh or the stale list until the peer lets go.
     Deferred {
-        /// What may be released then; `None` for a reference that a previous
-        /// load of the module left behind.
+        /// What may be released then, if it is ours to release.
         owner: Option<T>,
         /// Retries that found it still mapped.
         tries: u32,
@@ -230,14 +229,25 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     ///
     /// # Errors
     /// [`NotInUse`], with the owner.
-    pub fn defer(&mut self, gref: GrantRef, owner: T) -> Result<(), (NotInUse, T)> {
+    pub fn defer(&mut self, gref: GrantRef, owner: Option<T>) -> Result<(), (NotInUse, Option<T>)> {
         match self.slot(gref.0) {
             Some(slot) if matches!(slot.state, State::InUse) => {
-                self.enter_deferred(gref.0, Some(owner));
+                self.enter_deferred(gref.0, owner);
                 Ok(())
             }
             _ => Err((NotInUse, owner)),
         }
+    }
+
+    /// Takes the table apart: gives the storage of one frame back at each call,
+    /// and has no references any more. Owners that still wait are in the
+    /// storage and dropped with it.
+    pub fn dismantle(&mut self) -> Option<C> {
+        self.free = List::EMPTY;
+        self.fresh = List::EMPTY;
+        self.stale = List::EMPTY;
+        self.counters = Counters::default();
+        self.chunks.iter_mut().find_map(Option::take)
     }
 
     pub(crate) fn slot(&mut self, index: u32) -> Option<&mut Slot<T>> {
@@ -379,9 +389,9 @@ mod tests {
     fn deferred_reference_can_be_neither_freed_nor_deferred_again() {
         let mut table = table(1, 12);
         let gref = table.allocate().unwrap();
-        table.defer(gref, 1).unwrap();
+        table.defer(gref, Some(1)).unwrap();
         assert_eq!(table.free(gref), Err(NotInUse));
-        assert_eq!(table.defer(gref, 2), Err((NotInUse, 2)));
+        assert_eq!(table.defer(gref, Some(2)), Err((NotInUse, Some(2))));
         assert_eq!(table.counters().deferred, 1);
     }
 
@@ -395,6 +405,22 @@ mod tests {
         assert!(table.add_frame(chunk(16), |_| false).is_err());
         assert_eq!(table.counters().free, 40);
         assert_eq!(table.counters().frames, 3);
+    }
+
+    #[test]
+    fn dismantled_table_gives_its_storage_back_and_nothing_else() {
+        let mut table = table(2, 12);
+        let gref = table.allocate().unwrap();
+        table.defer(gref, Some(5)).unwrap();
+        let chunks: Vec<_> = core::iter::from_fn(|| table.dismantle()).collect();
+        assert_eq!(chunks.len(), 2);
+        assert_eq!(table.counters(), Counters::default());
+        assert!(table.allocate().is_err());
+        assert_eq!(table.free(gref), Err(NotInUse));
+        let mut tick = table.begin_tick(100);
+        assert_eq!(table.step(&mut tick, |_| true), crate::Step::Done);
+        table.add_frame(chunk(12), |_| false).unwrap();
+        assert_eq!(table.counters().free, 4);
     }
 
     #[test]

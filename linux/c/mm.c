@@ -5,9 +5,28 @@
 
 #include "xenpv.h"
 
+static atomic_long_t xenpv_pages_count;
+
+/* Compound, so that the pages know their order and one pointer is enough to free them. */
+void *xenpv_pages_alloc(gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_pages(gfp | __GFP_ZERO | __GFP_COMP, order);
+
+	if (!page)
+		return NULL;
+	atomic_long_inc(&xenpv_pages_count);
+	return page_address(page);
+}
+
 void xenpv_pages_free(void *pages)
 {
+	atomic_long_dec(&xenpv_pages_count);
 	put_page(virt_to_page(pages));
+}
+
+u64 xenpv_pages_live(void)
+{
+	return atomic_long_read(&xenpv_pages_count);
 }
 
 u64 xenpv_pages_pfn(const void *pages)

@@ -6,7 +6,9 @@
 #include <linux/types.h>
 
 /* mm.c */
+void *xenpv_pages_alloc(gfp_t gfp, unsigned int order);
 void xenpv_pages_free(void *pages);
+u64 xenpv_pages_live(void);
 u64 xenpv_pages_pfn(const void *pages);
 
 /* pci.c; mirrored by RawDevice in linux/src/pci.rs */

@@ -11,7 +11,9 @@ use core::arch::asm;
 pub unsafe fn read8(port: u16) -> u8 {
     let value;
     // SAFETY: The instruction touches no memory; what the device does is the caller's promise.
-    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
@@ -23,7 +25,9 @@ pub unsafe fn read8(port: u16) -> u8 {
 pub unsafe fn read16(port: u16) -> u16 {
     let value;
     // SAFETY: As in `read8`.
-    unsafe { asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in ax, dx", in("dx") port, out("ax") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
@@ -34,7 +38,9 @@ pub unsafe fn read16(port: u16) -> u16 {
 /// The caller knows the device behind the port and what the write makes it do.
 pub unsafe fn write16(port: u16, value: u16) {
     // SAFETY: The instruction touches no memory of ours; what the device does is the caller's promise.
-    unsafe { asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags))
+    };
 }
 
 /// Writes 32 bits to `port`.
@@ -44,5 +50,7 @@ pub unsafe fn write16(port: u16, value: u16) {
 /// As [`write16`].
 pub unsafe fn write32(port: u16, value: u32) {
     // SAFETY: As in `write16`.
-    unsafe { asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags))
+    };
 }

@@ -5,8 +5,12 @@ use core::ptr::NonNull;
 use kernel::{alloc::Flags, bindings, error::code::EINVAL, ffi::c_void, prelude::*};
 
 extern "C" {
+    /// `linux/c/mm.c`: `2^order` zeroed pages as one compound, or null.
+    fn xenpv_pages_alloc(gfp: bindings::gfp_t, order: u32) -> *mut c_void;
     /// `linux/c/mm.c`: gives back the pages at a `page_address()`.
     fn xenpv_pages_free(pages: *mut c_void);
+    /// `linux/c/mm.c`: allocations that were not given back yet.
+    fn xenpv_pages_live() -> u64;
     /// `linux/c/mm.c`: page frame number of a direct-map address.
     fn xenpv_pages_pfn(pages: *const c_void) -> u64;
 }
@@ -47,11 +51,10 @@ impl Page {
     /// # Errors
     /// `ENOMEM`.
     pub fn with_order(order: u8, flags: Flags) -> Result<Self> {
-        let gfp = raw_flags(flags) | bindings::__GFP_ZERO | COMPOUND;
-        // SAFETY: Any flags and order are allowed; the function returns 0 when it cannot serve them.
-        let address = unsafe { bindings::get_free_pages_noprof(gfp, u32::from(order)) };
-        let pages = NonNull::new(address as *mut u8).ok_or(ENOMEM)?;
-        // INVARIANT: The allocator gave us `2^order` pages, compound by `COMPOUND`, at this direct-map address.
+        // SAFETY: Any flags and order are allowed; the function returns null when it cannot serve them.
+        let pages = unsafe { xenpv_pages_alloc(raw_flags(flags), u32::from(order)) };
+        let pages = NonNull::new(pages.cast()).ok_or(ENOMEM)?;
+        // INVARIANT: The function gave us `2^order` pages as one compound at this direct-map address.
         Ok(Self { pages, order })
     }
 
@@ -124,12 +127,15 @@ impl Drop for Page {
 /// `pages` comes from [`Page::into_raw`], and nobody uses or frees it later.
 pub const RELEASE_PAGES: unsafe extern "C" fn(pages: *mut c_void) = xenpv_pages_free;
 
-/// `__GFP_COMP`: the pages know their order, so that one pointer is enough to free them.
-const COMPOUND: bindings::gfp_t = 1 << bindings::___GFP_COMP_BIT;
+/// Allocations of [`Page`] that were not given back yet, for the leak check of the tests.
+pub fn live() -> u64 {
+    // SAFETY: The function reads a counter.
+    unsafe { xenpv_pages_live() }
+}
 
 /// The bits of those flags that `kernel::alloc::Flags` keeps to itself.
 fn raw_flags(flags: Flags) -> bindings::gfp_t {
-    use kernel::alloc::flags::{GFP_ATOMIC, GFP_KERNEL, GFP_NOWAIT, __GFP_NOWARN};
+    use kernel::alloc::flags::{__GFP_NOWARN, GFP_ATOMIC, GFP_KERNEL, GFP_NOWAIT};
     [
         (GFP_KERNEL, bindings::GFP_KERNEL),
         (GFP_ATOMIC, bindings::GFP_ATOMIC),

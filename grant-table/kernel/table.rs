@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The shared frames and the references in them.
+
+use crate::granted::RawOwner;
+use crate::reference::FreeRef;
+use crate::retry;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use grant_table::{Entry, NoSpace, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME};
+use kernel::error::code::{EBUSY, EIO, ENOMEM, ENOSPC};
+use kernel::sync::{global_lock, SetOnce};
+use kernel::{alloc::Flags, prelude::*};
+use linux::memremap::Mapping;
+use xen_hypercall::Xen;
+use xen_sys::{Gfn, GrantRef, Hypervisor, PhysmapSpace, PAGE_SIZE};
+
+/// Where the frames appear: inside the window 0xfe700000..0xfe800000 that hvmloader reserves for the guest's PV drivers,
+/// behind the page of shared_info. It is no RAM, so no memory is lost, and outside the uncached ranges.
+const WINDOW: Gfn = Gfn(0xfe704);
+
+/// Frames for which the window has room.
+const WINDOW_FRAMES: usize = 0xfe800 - 0xfe704;
+
+/// When fewer references are free, the table grows in process context, so that an interrupt handler rarely has to do it.
+const LOW_WATER: u32 = 64;
+
+/// Seconds between two messages about exhaustion.
+const QUIET: u64 = 10;
+
+pub(crate) type Table = RefTable<RawOwner, KVec<Slot<RawOwner>>, WINDOW_FRAMES>;
+
+global_lock! {
+    // SAFETY: Initialised in `start`, before anything can lock it.
+    pub(crate) unsafe(uninit) static TABLE: SpinLockIrq<Table> = Table::new(RevokePolicy::DEFAULT);
+}
+
+/// Every entry for which there may be a reference.
+static ENTRIES: SetOnce<&'static [Entry]> = SetOnce::new();
+
+/// Frames that the table may have: Xen's limit, at most [`WINDOW_FRAMES`].
+static LIMIT: AtomicU32 = AtomicU32::new(0);
+
+/// How the references are spread.
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    /// The pure table's counters.
+    pub table: grant_table::Counters,
+    /// Frames that the table may have.
+    pub max_frames: u32,
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.table;
+        writeln!(f, "free {}", table.free)?;
+        writeln!(f, "in_use {}", table.in_use)?;
+        writeln!(f, "deferred {}", table.deferred)?;
+        writeln!(f, "frames {}", table.frames)?;
+        writeln!(f, "max_frames {}", self.max_frames)
+    }
+}
+
+/// How the references are spread now.
+pub fn counters() -> Counters {
+    Counters {
+        table: TABLE.lock().counters(),
+        max_frames: LIMIT.load(Ordering::Relaxed),
+    }
+}
+
+/// The grant table in operation. Dropping it ends every grant that is left and gives the frames back to Xen.
+pub struct Grants {
+    /// The entries lie in it; kept until everything else of the table is over.
+    _mapping: Mapping,
+}
+
+/// Sets the grant table up. Once in the life of the module.
+///
+/// References that a previous load left mapped by another domain are recognised and not handed out.
+///
+/// # Errors
+/// `EBUSY` when called twice; `ENOMEM`; what Xen said, translated.
+pub fn start() -> Result<Grants> {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return Err(EBUSY);
+    }
+    // SAFETY: `STARTED` lets this run once, and nobody has a reference yet for which the lock would be taken.
+    unsafe { TABLE.init() };
+    choose_version()?;
+    let limit = frame_limit()?;
+    let mapping = map_window(limit)?;
+    let grants = Grants { _mapping: mapping };
+    LIMIT.store(limit, Ordering::Relaxed);
+    retry::start();
+    grow(GFP_KERNEL)?;
+    let left_behind = counters().table.deferred;
+    if left_behind != 0 {
+        pr_info!("{left_behind} grants of an earlier load are not over; their references are not used until they are\n");
+        retry::now();
+    }
+    Ok(grants)
+}
+
+/// The frames hold version 1 entries; a boot loader or an earlier kernel may have chosen version 2.
+fn choose_version() -> Result {
+    let version = Xen.grant_get_version().map_err(xen_error)?;
+    if version == 1 {
+        return Ok(());
+    }
+    match Xen.grant_set_version(1) {
+        Ok(1) => Ok(()),
+        _ => {
+            pr_err!("the grant table is in version {version} and Xen does not switch it to version 1: reboot the guest\n");
+            Err(EIO)
+        }
+    }
+}
+
+fn frame_limit() -> Result<u32> {
+    let max = Xen.grant_query_size().map_err(xen_error)?.max_frames;
+    let room = u32::try_from(WINDOW_FRAMES)?;
+    if max > room {
+        pr_info!("Xen allows {max} grant frames; {room} of them are used, the reserved window has no room for more\n");
+    }
+    Ok(max.min(room))
+}
+
+fn map_window(frames: u32) -> Result<Mapping> {
+    let frames = usize::try_from(frames)?;
+    let bytes = frames.checked_mul(PAGE_SIZE).ok_or(EIO)?;
+    let start = WINDOW.0.checked_mul(PAGE_SIZE as u64).ok_or(EIO)?;
+    let mapping = Mapping::new(start, bytes)?;
+    let count = frames.checked_mul(ENTRIES_PER_FRAME as usize).ok_or(EIO)?;
+    // SAFETY: The mapping is page-aligned and has room for so many entries, which are plain atomics: any content is
+    // valid, and Xen may change it at any time. It lives in `Grants`, thus as long as the module: whoever has a
+    // reference refers to the module's symbols. Entries of frames that Xen has not been asked for yet are not touched,
+    // since no reference into them exists.
+    let entries = unsafe { core::slice::from_raw_parts(mapping.as_ptr().as_ptr().cast(), count) };
+    ENTRIES.populate(entries);
+    Ok(mapping)
+}
+
+/// The entry of a reference of ours.
+pub(crate) fn entry(gref: GrantRef) -> Option<&'static Entry> {
+    ENTRIES.as_ref()?.get(gref.0 as usize)
+}
+
+/// Takes one free reference. Any context; the table grows when it must.
+///
+/// # Errors
+/// `ENOSPC` when all references that Xen allows are taken (with a message), `ENOMEM`.
+pub fn allocate() -> Result<FreeRef> {
+    let mut taken = [GrantRef(0)];
+    fill(&mut taken, GFP_ATOMIC | __GFP_NOWARN)?;
+    let [gref] = taken;
+    FreeRef::wrap(gref)
+}
+
+/// Takes `count` free references: all of them or none. Process context.
+///
+/// # Errors
+/// As [`allocate`].
+pub fn allocate_many(count: usize) -> Result<KVec<FreeRef>> {
+    let mut references = KVec::with_capacity(count, GFP_KERNEL)?;
+    let mut taken = KVec::from_elem(GrantRef(0), count, GFP_KERNEL)?;
+    fill(&mut taken, GFP_KERNEL)?;
+    for gref in taken {
+        references.push_within_capacity(FreeRef::wrap(gref)?)?;
+    }
+    Ok(references)
+}
+
+/// Fills `out` with free references, growing the table when there are not enough.
+fn fill(out: &mut [GrantRef], flags: Flags) -> Result {
+    loop {
+        let (result, free) = {
+            let mut table = TABLE.lock();
+            (table.allocate_many(out), table.counters().free)
+        };
+        let Err(no_space) = result else {
+            if free < LOW_WATER && can_grow() {
+                retry::now();
+            }
+            return Ok(());
+        };
+        grow(flags).map_err(|error| exhausted(no_space, error))?;
+    }
+}
+
+/// Whether Xen and the window allow one more frame.
+fn can_grow() -> bool {
+    TABLE.lock().counters().frames < LIMIT.load(Ordering::Relaxed)
+}
+
+/// Grows the table in advance if few references are free. Process context.
+pub(crate) fn keep_reserve() {
+    // A failure is not worth a word here: whoever needs a reference and gets none will say so.
+    while counters().table.free < LOW_WATER && can_grow() {
+        if grow(GFP_KERNEL).is_err() {
+            break;
+        }
+    }
+}
+
+/// Adds one frame. The bookkeeping is allocated here, so that ending a grant never allocates.
+fn grow(flags: Flags) -> Result {
+    let mut chunk = KVec::with_capacity(ENTRIES_PER_FRAME as usize, flags)?;
+    for _ in 0..ENTRIES_PER_FRAME {
+        chunk.push_within_capacity(Slot::new())?;
+    }
+    let mut table = TABLE.lock();
+    let frame = table.counters().frames;
+    if frame >= LIMIT.load(Ordering::Relaxed) {
+        return Err(ENOSPC);
+    }
+    // Under the lock, so that two that grow at once do not place the same frame: a rare and short hypercall.
+    Xen.add_to_physmap(PhysmapSpace::GrantTable(frame), place(frame))
+        .map_err(xen_error)?;
+    let busy = |gref| entry(gref).is_some_and(Entry::is_busy);
+    table.add_frame(chunk, busy).map_err(|_| ENOMEM)
+}
+
+/// Where frame number `frame` of the table appears.
+fn place(frame: u32) -> Gfn {
+    Gfn(WINDOW.0.saturating_add(u64::from(frame)))
+}
+
+/// Says, now and then, that the references are used up.
+fn exhausted(no_space: NoSpace, error: Error) -> Error {
+    static SAID: AtomicU64 = AtomicU64::new(0);
+    let now = retry::now_seconds();
+    if error == ENOSPC && now.saturating_sub(SAID.load(Ordering::Relaxed)) >= QUIET {
+        SAID.store(now, Ordering::Relaxed);
+        let counters = counters();
+        pr_err!(
+            "out of grant references: {} wanted, {} free, {} in use, {} still mapped by other domains; raise max_grant_frames (now {}) in the guest's configuration\n",
+            no_space.wanted,
+            no_space.free,
+            counters.table.in_use,
+            counters.table.deferred,
+            counters.max_frames,
+        );
+    }
+    error
+}
+
+/// Xen's error as Linux's.
+fn xen_error(error: xen_sys::XenError) -> Error {
+    Error::from_errno(error.to_errno())
+}
+
+impl Drop for Grants {
+    fn drop(&mut self) {
+        retry::stop();
+        let leaked = end_all();
+        if leaked != 0 {
+            pr_warn!("{leaked} pages are still mapped by other domains; they are left to them for good\n");
+        }
+        for frame in 0..counters().table.frames {
+            if let Err(error) = Xen.remove_from_physmap(place(frame)) {
+                pr_warn!("grant frame {frame} stays where it is: {error:?}\n");
+            }
+        }
+        while let Some(chunk) = next_chunk() {
+            drop(chunk);
+        }
+    }
+}
+
+/// The bookkeeping of one frame, taken out of the table that is over.
+fn next_chunk() -> Option<KVec<Slot<RawOwner>>> {
+    TABLE.lock().dismantle()
+}
+
+/// Ends every grant that can be ended; the number of those that cannot.
+fn end_all() -> usize {
+    let counters = counters().table;
+    let total = counters.total as usize;
+    // What was deferred and is over now still has an owner to be released.
+    retry::run();
+    let Some(ours) = ENTRIES.as_ref().and_then(|entries| entries.get(..total)) else {
+        return 0;
+    };
+    let ours = ours.iter().skip(grant_table::RESERVED_ENTRIES as usize);
+    ours.filter(|entry| entry.is_busy() && entry.try_end().is_err())
+        .count()
+}
