@@ -44,7 +44,7 @@ impl FreeRef {
     pub unsafe fn grant(self, domid: Domid, gfn: Gfn, access: Access) -> ActiveRef {
         let reference = ManuallyDrop::new(self).0;
         if reference.entry.grant(domid, gfn, access).is_err() {
-            pr_err!("frame {gfn} does not fit a version 1 grant entry and is not shared with domain {domid}\n");
+            pr_err!("frame {:#x} does not fit a version 1 grant entry and is not shared with domain {}\n", gfn.0, domid.0);
         }
         ActiveRef(reference)
     }
@@ -56,7 +56,7 @@ impl Drop for FreeRef {
         if result.is_err() {
             pr_err!(
                 "grant reference {} was not in use and is not freed\n",
-                self.0.gref
+                self.0.gref.0
             );
         }
     }
@@ -118,7 +118,7 @@ impl Reference {
             // The owner is not released: its page is still mapped.
             Err(_) => pr_err!(
                 "grant reference {} was not in use and is not deferred\n",
-                self.gref
+                self.gref.0
             ),
         }
     }
