@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One ring to the backend and the private table of what is in flight on it.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::DerefMut;
+
+use ring::{FrontRing, Notify, RingViolation};
+use xen_sys::blkif::{
+    BlkifRequest, BlkifResponse, BlkifRwRequest, BlkifSegment, MAX_SEGMENTS_PER_REQUEST,
+    OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_OKAY, SECTORS_PER_PAGE, SECTOR_SIZE,
+};
+use xen_sys::{GrantRef, PAGE_SIZE};
+
+/// Bytes that one direct request can move.
+pub const MAX_REQUEST_BYTES: usize = MAX_SEGMENTS_PER_REQUEST * PAGE_SIZE;
+
+/// Which way the data of a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the disk into the granted pages.
+    Read,
+    /// From the granted pages to the disk.
+    Write,
+}
+
+/// What the backend answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// It failed.
+    Failed,
+    /// The backend does not do this operation.
+    Unsupported,
+}
+
+/// Something that no honest backend does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// An index of the ring cannot be true.
+    Ring(RingViolation),
+    /// A response names an id beyond the table.
+    IdOutOfRange(u64),
+    /// A response names a request that is not in flight: made up, or answered before.
+    NotInFlight(u64),
+    /// A response says that it answers another operation than was asked.
+    WrongOperation {
+        /// The request's id.
+        id: u64,
+        /// The operation that was asked.
+        asked: u8,
+        /// The operation that the response names.
+        answered: u8,
+    },
+}
+
+impl Violation {
+    /// The violation's name, for a log line without numbers.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Ring(violation) => violation.what(),
+            Self::IdOutOfRange(_) => "a response has an id beyond the ring",
+            Self::NotInFlight(_) => "a response names no request in flight",
+            Self::WrongOperation { .. } => "a response has the wrong operation",
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Ring(violation) => fmt::Display::fmt(&violation, f),
+            Self::IdOutOfRange(id) | Self::NotInFlight(id) => {
+                write!(f, "{} (id {id})", self.what())
+            }
+            Self::WrongOperation {
+                id,
+                asked,
+                answered,
+            } => {
+                write!(
+                    f,
+                    "{} (id {id}, {answered} instead of {asked})",
+                    self.what()
+                )
+            }
+        }
+    }
+}
+
+/// Counts since the queue was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests put on the ring.
+    pub requests: u64,
+    /// Responses that passed the check.
+    pub responses: u64,
+    /// Notifications that the backend had to be sent.
+    pub notifies_sent: u64,
+    /// Responses that said something else than "done".
+    pub errors: u64,
+    /// Violations; at most one, since the queue ends with it.
+    pub violations: u64,
+}
+
+impl Counters {
+    /// Requests that needed no notification of their own: batched, or seen by a backend at work.
+    pub fn notifies_saved(&self) -> u64 {
+        self.requests.saturating_sub(self.notifies_sent)
+    }
+
+    /// The counts of both, for a device that has been connected before.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.wrapping_add(other.requests),
+            responses: self.responses.wrapping_add(other.responses),
+            notifies_sent: self.notifies_sent.wrapping_add(other.notifies_sent),
+            errors: self.errors.wrapping_add(other.errors),
+            violations: self.violations.wrapping_add(other.violations),
+        }
+    }
+}
+
+/// A place in the shadow table: empty, or a request in flight with the caller's token.
+#[derive(Debug)]
+pub struct Slot<T>(Option<(u8, T)>);
+
+impl<T> Slot<T> {
+    /// A place with nothing in flight.
+    pub const EMPTY: Self = Self(None);
+}
+
+/// A queue of requests to one backend.
+///
+/// Each request comes with a token `T` (the block layer's request) that the queue owns until a response to it
+/// has passed every check, or until [`take_back`](Self::take_back). So a token comes out exactly once, whatever
+/// the backend does. The place in the table is the request's tag, which is the id on the ring too: the block
+/// layer hands out tags, no second free list is needed.
+///
+/// After a [`Violation`] the ring is left alone. Requests are still taken, to be handed back by `take_back` with
+/// the ones that the backend never answered.
+pub struct Queue<T, S> {
+    ring: FrontRing<BlkifRequest, BlkifResponse>,
+    slots: S,
+    tokens: PhantomData<T>,
+    handle: u16,
+    broken: bool,
+    counters: Counters,
+}
+
+impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
+    /// A queue on a fresh ring. `slots` must have a place for each slot of the ring; `handle` is the device's
+    /// number, which goes into every request.
+    pub fn new(ring: FrontRing<BlkifRequest, BlkifResponse>, slots: S, handle: u16) -> Self {
+        Self {
+            ring,
+            slots,
+            tokens: PhantomData,
+            handle,
+            broken: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The counts so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Puts a read or write of `bytes` bytes at `sector` (512-byte units) on the ring. The data fills the pages
+    /// behind `grefs` without gaps. The backend sees it after the next [`commit`](Self::commit).
+    ///
+    /// Gives the token back when the request cannot be: a tag beyond the table or in flight already, bytes that are
+    /// no whole sectors, or more than [`MAX_REQUEST_BYTES`] or than the pages hold.
+    #[inline]
+    pub fn submit(
+        &mut self,
+        tag: usize,
+        direction: Direction,
+        sector: u64,
+        bytes: usize,
+        grefs: &[GrantRef],
+        token: T,
+    ) -> Result<(), T> {
+        let operation = match direction {
+            Direction::Read => OP_READ,
+            Direction::Write => OP_WRITE,
+        };
+        let mut request = BlkifRwRequest::new(operation, self.handle, tag as u64, sector);
+        match fill(&mut request, bytes, grefs) {
+            true => self.push(tag, operation, &request, token),
+            false => Err(token),
+        }
+    }
+
+    /// Puts a flush of the backend's write cache on the ring. Gives the token back for a tag beyond the table or
+    /// in flight already.
+    pub fn submit_flush(&mut self, tag: usize, token: T) -> Result<(), T> {
+        let request = BlkifRwRequest::new(OP_FLUSH_DISKCACHE, self.handle, tag as u64, 0);
+        self.push(tag, OP_FLUSH_DISKCACHE, &request, token)
+    }
+
+    #[inline]
+    fn push(
+        &mut self,
+        tag: usize,
+        operation: u8,
+        request: &BlkifRwRequest,
+        token: T,
+    ) -> Result<(), T> {
+        let Some(slot @ Slot(None)) = self.slots.get_mut(tag) else {
+            return Err(token);
+        };
+        if !self.broken {
+            if self.ring.push_request(&(*request).into()).is_err() {
+                return Err(token);
+            }
+            self.counters.requests = self.counters.requests.wrapping_add(1);
+        }
+        slot.0 = Some((operation, token));
+        Ok(())
+    }
+
+    /// Shows the backend everything submitted so far.
+    #[inline]
+    pub fn commit(&mut self) -> Notify {
+        if self.broken {
+            return Notify::NotNeeded;
+        }
+        let notify = self.ring.push_requests_and_check_notify();
+        if notify.is_needed() {
+            self.counters.notifies_sent = self.counters.notifies_sent.wrapping_add(1);
+        }
+        notify
+    }
+
+    /// Takes every response that is there, checks it and hands its token to `each`.
+    ///
+    /// It ends, whatever the backend writes meanwhile: each turn takes a response, each response uses up a token, and
+    /// there are no more tokens than the ring has slots. With an error the queue is broken from here on.
+    #[inline]
+    pub fn collect(&mut self, mut each: impl FnMut(T, Outcome)) -> Result<(), Violation> {
+        if self.broken {
+            return Ok(());
+        }
+        self.collect_checked(&mut each).inspect_err(|_| {
+            self.broken = true;
+            self.counters.violations = self.counters.violations.wrapping_add(1);
+        })
+    }
+
+    #[inline]
+    fn collect_checked(&mut self, each: &mut impl FnMut(T, Outcome)) -> Result<(), Violation> {
+        loop {
+            while let Some(response) = self.ring.next_response().map_err(Violation::Ring)? {
+                let token = self.claim(&response)?;
+                each(token, self.outcome(response.status));
+            }
+            if !self
+                .ring
+                .final_check_for_responses()
+                .map_err(Violation::Ring)?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The token of the request that `response` answers. A response that fails a check leaves the table as it is.
+    #[inline]
+    fn claim(&mut self, response: &BlkifResponse) -> Result<T, Violation> {
+        let id = response.id;
+        let index = usize::try_from(id).map_err(|_| Violation::IdOutOfRange(id))?;
+        let slot = self
+            .slots
+            .get_mut(index)
+            .ok_or(Violation::IdOutOfRange(id))?;
+        match slot.0.take() {
+            Some((asked, token)) if asked == response.operation => Ok(token),
+            Some((asked, token)) => {
+                slot.0 = Some((asked, token));
+                Err(Violation::WrongOperation {
+                    id,
+                    asked,
+                    answered: response.operation,
+                })
+            }
+            None => Err(Violation::NotInFlight(id)),
+        }
+    }
+
+    #[inline]
+    fn outcome(&mut self, status: i16) -> Outcome {
+        self.counters.responses = self.counters.responses.wrapping_add(1);
+        let outcome = match status {
+            RSP_OKAY => return Outcome::Done,
+            RSP_EOPNOTSUPP => Outcome::Unsupported,
+            _ => Outcome::Failed,
+        };
+        self.counters.errors = self.counters.errors.wrapping_add(1);
+        outcome
+    }
+
+    /// Hands every unanswered request's token to `each`; for a ring that is going away.
+    pub fn take_back(&mut self, mut each: impl FnMut(T)) {
+        self.broken = true;
+        for slot in self.slots.iter_mut() {
+            if let Some((_, token)) = slot.0.take() {
+                each(token);
+            }
+        }
+    }
+}
+
+/// Gives `request` its segments: whole pages, then what is left. False when that cannot be.
+#[inline]
+fn fill(request: &mut BlkifRwRequest, bytes: usize, grefs: &[GrantRef]) -> bool {
+    if bytes == 0 || bytes % SECTOR_SIZE as usize != 0 || bytes > MAX_REQUEST_BYTES {
+        return false;
+    }
+    let segments = bytes.div_ceil(PAGE_SIZE);
+    let Some(grefs) = grefs.get(..segments) else {
+        return false;
+    };
+    let mut sectors = bytes / SECTOR_SIZE as usize;
+    for (segment, gref) in request.segments.iter_mut().zip(grefs) {
+        let here = sectors.min(usize::from(SECTORS_PER_PAGE));
+        *segment = BlkifSegment::new(*gref, 0, (here as u8).wrapping_sub(1));
+        sectors = sectors.wrapping_sub(here);
+    }
+    request.nr_segments = segments as u8;
+    true
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;
