@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Network devices for the crate linux_net: see shim.h for the why, device.rs and skb.rs for the rules of use. */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/if_vlan.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <linux/tcp.h>
+#include <linux/timer.h>
+
+#include "shim.h"
+
+#define XENPV_NET_OFFLOADS (NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM)
+
+/* netdev_priv(). The head is mirrored by Private in ffi.rs. */
+struct xenpv_net {
+	void *data;
+	struct net_device *dev;
+
+	const struct xenpv_net_callbacks *callbacks;
+	const char *driver_name;
+	/* Those of XENPV_NET_OFFLOADS that the other end can bear. */
+	netdev_features_t allowed;
+	struct napi_struct napi;
+	struct timer_list timer;
+	struct net_device_ops ops;
+};
+
+const size_t xenpv_net_private_offset = offsetof(struct net_device, priv);
+const size_t xenpv_net_napi_offset = offsetof(struct xenpv_net, napi);
+
+static void xenpv_net_timer(struct timer_list *timer)
+{
+	struct xenpv_net *net = timer_container_of(net, timer, timer);
+
+	napi_schedule(&net->napi);
+}
+
+static int xenpv_net_open(struct net_device *dev)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	napi_enable(&net->napi);
+	netif_tx_start_all_queues(dev);
+	net->callbacks->opened(dev);
+	return 0;
+}
+
+static int xenpv_net_stop(struct net_device *dev)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	netif_tx_disable(dev);
+	napi_disable(&net->napi);
+	timer_delete_sync(&net->timer);
+	return 0;
+}
+
+static netdev_features_t xenpv_net_fix_features(struct net_device *dev, netdev_features_t features)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	return features & (net->allowed | ~XENPV_NET_OFFLOADS);
+}
+
+static void xenpv_net_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+	struct xenpv_net_statistics now = {};
+
+	net->callbacks->statistics(net->data, &now);
+	stats->rx_packets = now.rx_packets;
+	stats->rx_bytes = now.rx_bytes;
+	stats->rx_errors = now.rx_errors;
+	stats->rx_dropped = now.rx_dropped;
+	stats->tx_packets = now.tx_packets;
+	stats->tx_bytes = now.tx_bytes;
+	stats->tx_errors = now.tx_errors;
+	stats->tx_dropped = now.tx_dropped;
+}
+
+static void xenpv_net_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	strscpy(info->driver, net->driver_name, sizeof(info->driver));
+	if (dev->dev.parent)
+		strscpy(info->bus_info, dev_name(dev->dev.parent), sizeof(info->bus_info));
+}
+
+static int xenpv_net_get_sset_count(struct net_device *dev, int set)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	return set == ETH_SS_STATS ? net->callbacks->counters : -EOPNOTSUPP;
+}
+
+static void xenpv_net_get_strings(struct net_device *dev, u32 set, u8 *data)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+	u32 i;
+
+	if (set != ETH_SS_STATS)
+		return;
+	for (i = 0; i < net->callbacks->counters; i++)
+		ethtool_puts(&data, net->callbacks->counter_names[i]);
+}
+
+static void xenpv_net_get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+	u32 i;
+
+	for (i = 0; i < net->callbacks->counters; i++)
+		data[i] = net->callbacks->counter(net->data, i);
+}
+
+static const struct ethtool_ops xenpv_net_ethtool_ops = {
+	.get_drvinfo = xenpv_net_get_drvinfo,
+	.get_link = ethtool_op_get_link,
+	.get_ts_info = ethtool_op_get_ts_info,
+	.get_sset_count = xenpv_net_get_sset_count,
+	.get_strings = xenpv_net_get_strings,
+	.get_ethtool_stats = xenpv_net_get_ethtool_stats,
+};
+
+static const struct net_device_ops xenpv_net_ops = {
+	.ndo_open = xenpv_net_open,
+	.ndo_stop = xenpv_net_stop,
+	.ndo_fix_features = xenpv_net_fix_features,
+	.ndo_get_stats64 = xenpv_net_get_stats64,
+	.ndo_set_mac_address = eth_mac_addr,
+	.ndo_validate_addr = eth_validate_addr,
+};
+
+struct net_device *xenpv_net_alloc(const struct xenpv_net_callbacks *callbacks, void *data, const u8 *mac,
+				   const char *driver_name)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct xenpv_net));
+	struct xenpv_net *net;
+
+	if (!dev)
+		return NULL;
+	net = netdev_priv(dev);
+	net->data = data;
+	net->dev = dev;
+	net->callbacks = callbacks;
+	net->driver_name = driver_name;
+	net->ops = xenpv_net_ops;
+	/* Called straight from the stack: a packet passes no C function of ours on its way into the driver. */
+	net->ops.ndo_start_xmit = callbacks->start_xmit;
+	timer_setup(&net->timer, xenpv_net_timer, 0);
+	dev->netdev_ops = &net->ops;
+	dev->ethtool_ops = &xenpv_net_ethtool_ops;
+	dev->hw_features = XENPV_NET_OFFLOADS;
+	dev->features = XENPV_NET_OFFLOADS | NETIF_F_RXCSUM;
+	/* A packet may be made linear, which needs it unshared. */
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	dev->min_mtu = ETH_MIN_MTU;
+	dev->max_mtu = ETH_DATA_LEN;
+	eth_hw_addr_set(dev, mac);
+	netif_napi_add(dev, &net->napi, callbacks->poll);
+	netif_carrier_off(dev);
+	return dev;
+}
+
+void xenpv_net_free(struct net_device *dev)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	timer_shutdown_sync(&net->timer);
+	netif_napi_del(&net->napi);
+	free_netdev(dev);
+}
+
+int xenpv_net_register(struct net_device *dev, struct device *parent)
+{
+	SET_NETDEV_DEV(dev, parent);
+	return register_netdev(dev);
+}
+
+void xenpv_net_unregister(struct net_device *dev)
+{
+	if (dev->reg_state == NETREG_REGISTERED)
+		unregister_netdev(dev);
+}
+
+/* What the other end can bear may be less than before, when it has come back: then user space loses it. */
+void xenpv_net_set_limits(struct net_device *dev, u32 features, u32 mtu_max)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	rtnl_lock();
+	net->allowed = (features & XENPV_NET_SG ? NETIF_F_SG : 0) |
+		       (features & XENPV_NET_CSUM_V4 ? NETIF_F_IP_CSUM : 0) |
+		       (features & XENPV_NET_CSUM_V6 ? NETIF_F_IPV6_CSUM : 0);
+	dev->max_mtu = mtu_max;
+	if (dev->reg_state == NETREG_REGISTERED) {
+		netdev_update_features(dev);
+		if (dev->mtu > mtu_max)
+			dev_set_mtu(dev, mtu_max);
+	}
+	rtnl_unlock();
+}
+
+/* Before registration only. */
+void xenpv_net_set_mtu(struct net_device *dev, u32 mtu)
+{
+	dev->mtu = mtu;
+}
+
+void xenpv_net_carrier(struct net_device *dev, bool up)
+{
+	if (up)
+		netif_carrier_on(dev);
+	else
+		netif_carrier_off(dev);
+}
+
+void xenpv_net_notify_peers(struct net_device *dev)
+{
+	netdev_notify_peers(dev);
+}
+
+/* No start_xmit runs after this, nor will one until xenpv_net_tx_wake(). */
+void xenpv_net_tx_disable(struct net_device *dev)
+{
+	netif_tx_disable(dev);
+}
+
+void xenpv_net_tx_stop(struct net_device *dev)
+{
+	netif_stop_queue(dev);
+}
+
+void xenpv_net_tx_wake(struct net_device *dev)
+{
+	netif_wake_queue(dev);
+}
+
+/* From process context: the softirq runs on return. */
+void xenpv_net_schedule(struct net_device *dev)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	local_bh_disable();
+	napi_schedule(&net->napi);
+	local_bh_enable();
+}
+
+void xenpv_net_schedule_irqoff(struct net_device *dev)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	napi_schedule_irqoff(&net->napi);
+}
+
+void xenpv_net_schedule_after(struct net_device *dev, u32 ms)
+{
+	struct xenpv_net *net = netdev_priv(dev);
+
+	mod_timer(&net->timer, jiffies + msecs_to_jiffies(ms));
+}
+
+bool xenpv_napi_complete(struct napi_struct *napi, int work)
+{
+	return napi_complete_done(napi, work);
+}
+
+void xenpv_napi_reschedule(struct napi_struct *napi)
+{
+	napi_schedule(napi);
+}
+
+void xenpv_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void xenpv_bh_enable(void)
+{
+	local_bh_enable();
+}
+
+static bool xenpv_skb_headers_linear(const struct sk_buff *skb)
+{
+	if (!skb_is_nonlinear(skb))
+		return true;
+	return skb_transport_header_was_set(skb) &&
+	       skb_transport_offset(skb) + (int)sizeof(struct tcphdr) <= (int)skb_headlen(skb);
+}
+
+/* Once for each packet, before the other end can see it: timestamps it and says what the driver has to know. */
+u32 xenpv_skb_tx_begin(struct sk_buff *skb)
+{
+	u32 flags = 0;
+
+	skb_tx_timestamp(skb);
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		flags = XENPV_TX_CSUM_PARTIAL;
+	else if (skb->ip_summed == CHECKSUM_UNNECESSARY)
+		flags = XENPV_TX_CSUM_VALID;
+	if (xenpv_skb_headers_linear(skb))
+		flags |= XENPV_TX_HEADERS_LINEAR;
+	if (netdev_xmit_more())
+		flags |= XENPV_TX_XMIT_MORE;
+	return flags;
+}
+
+/* Where the packet lies, the linear part first. Returns the number of fragments, or room + 1 if there are more. */
+u32 xenpv_skb_fragments(const struct sk_buff *skb, struct xenpv_net_fragment *into, u32 room)
+{
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+	u32 i;
+
+	if (shared->nr_frags >= room || skb_has_frag_list(skb) || !skb_frags_readable(skb))
+		return room + 1;
+	into[0] = (struct xenpv_net_fragment){
+		.pfn = page_to_pfn(virt_to_page(skb->data)),
+		.offset = offset_in_page(skb->data),
+		.len = skb_headlen(skb),
+	};
+	for (i = 0; i < shared->nr_frags; i++) {
+		const skb_frag_t *frag = &shared->frags[i];
+
+		into[i + 1] = (struct xenpv_net_fragment){
+			.pfn = page_to_pfn(skb_frag_page(frag)),
+			.offset = skb_frag_off(frag),
+			.len = skb_frag_size(frag),
+		};
+	}
+	return i + 1;
+}
+
+int xenpv_skb_copy_bits(const struct sk_buff *skb, void *into, u32 len)
+{
+	return skb_copy_bits(skb, 0, into, len);
+}
+
+struct sk_buff *xenpv_skb_get(struct sk_buff *skb)
+{
+	return skb_get(skb);
+}
+
+void xenpv_skb_consume_any(struct sk_buff *skb)
+{
+	dev_consume_skb_any(skb);
+}
+
+void xenpv_skb_drop_any(struct sk_buff *skb)
+{
+	dev_kfree_skb_any(skb);
+}
+
+int xenpv_skb_linearize(struct sk_buff *skb)
+{
+	return skb_linearize(skb);
+}
+
+/* A received packet that fits one piece, copied out of memory that the other end can still write. */
+struct sk_buff *xenpv_rx_copied(struct napi_struct *napi, const void *data, u32 len)
+{
+	struct sk_buff *skb = napi_alloc_skb(napi, len);
+
+	if (skb)
+		skb_put_data(skb, data, len);
+	return skb;
+}
+
+#define XENPV_RX_PULL 256u
+
+/* A received packet whose pages xenpv_rx_add_page() brings. */
+struct sk_buff *xenpv_rx_begin(struct napi_struct *napi)
+{
+	return napi_alloc_skb(napi, XENPV_RX_PULL);
+}
+
+/* The skb takes over the page, given by its address. The caller has seen to it that there is a free fragment. */
+void xenpv_rx_add_page(struct sk_buff *skb, void *page, u32 offset, u32 len)
+{
+	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, virt_to_page(page), offset, len, PAGE_SIZE);
+}
+
+/* Gives the packet to the stack; false if it had to be dropped. */
+bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum)
+{
+	u32 pull = min(skb->len, XENPV_RX_PULL);
+
+	if (skb_headlen(skb) < pull && !__pskb_pull_tail(skb, pull - skb_headlen(skb)))
+		goto drop;
+	skb->protocol = eth_type_trans(skb, napi->dev);
+	if (csum == XENPV_RX_CSUM_VALID) {
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	} else if (csum == XENPV_RX_CSUM_BLANK) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		if (skb_checksum_setup(skb, false))
+			goto drop;
+	}
+	napi_gro_receive(napi, skb);
+	return true;
+drop:
+	kfree_skb(skb);
+	return false;
+}
