@@ -11,7 +11,7 @@ use kernel::error::code::{EBUSY, EIO, ENOMEM, ENOSPC};
 use kernel::sync::{global_lock, SetOnce};
 use kernel::{alloc::Flags, prelude::*};
 use linux::memremap::Mapping;
-use xen_hypercall::Xen;
+use xen_hypercall::{to_error, Xen};
 use xen_sys::{Gfn, GrantRef, Hypervisor, PhysmapSpace, PAGE_SIZE};
 
 /// Where the frames appear: inside the window 0xfe700000..0xfe800000 that hvmloader reserves for the guest's PV drivers,
@@ -104,7 +104,7 @@ pub fn start() -> Result<Grants> {
 
 /// The frames hold version 1 entries; a boot loader or an earlier kernel may have chosen version 2.
 fn choose_version() -> Result {
-    let version = Xen.grant_get_version().map_err(xen_error)?;
+    let version = Xen.grant_get_version().map_err(to_error)?;
     if version == 1 {
         return Ok(());
     }
@@ -118,7 +118,7 @@ fn choose_version() -> Result {
 }
 
 fn frame_limit() -> Result<u32> {
-    let max = Xen.grant_query_size().map_err(xen_error)?.max_frames;
+    let max = Xen.grant_query_size().map_err(to_error)?.max_frames;
     let room = u32::try_from(WINDOW_FRAMES)?;
     if max > room {
         pr_info!("Xen allows {max} grant frames; {room} of them are used, the reserved window has no room for more\n");
@@ -216,7 +216,7 @@ fn grow(flags: Flags) -> Result {
     }
     // Under the lock, so that two that grow at once do not place the same frame: a rare and short hypercall.
     Xen.add_to_physmap(PhysmapSpace::GrantTable(frame), place(frame))
-        .map_err(xen_error)?;
+        .map_err(to_error)?;
     let busy = |gref| entry(gref).is_some_and(Entry::is_busy);
     table.add_frame(chunk, busy).map_err(|_| ENOMEM)
 }
@@ -243,11 +243,6 @@ fn exhausted(no_space: NoSpace, error: Error) -> Error {
         );
     }
     error
-}
-
-/// Xen's error as Linux's.
-fn xen_error(error: xen_sys::XenError) -> Error {
-    Error::from_errno(error.to_errno())
 }
 
 impl Drop for Grants {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! xen-platform-pci.ko: makes an HVM guest's stock kernel a good neighbour on Xen.
+//!
+//! The module finds Xen and its platform device, refuses where it must not run, and brings up the services on which the
+//! frontends stand, each an owned guard:
+//!
+//! 1. the platform device ([`linux::pci`]), so that nobody else drives it,
+//! 2. hypercalls ([`xen_hypercall`]),
+//! 3. event channels ([`xen_events`]),
+//! 4. the grant table ([`xen_grants`]),
+//! 5. xenstore and the bus with the devices ([`xen_bus`]),
+//! 6. the report for tests ([`report`]).
+//!
+//! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
+//! module, so none of them is loaded any more when that happens.
+
+mod params;
+mod report;
+mod surroundings;
+mod unplug;
+
+use kernel::prelude::*;
+use linux::pci::PlatformDevice;
+use params::Parameters;
+
+module! {
+    type: Platform,
+    name: "xen_platform_pci",
+    authors: ["The xenpv authors"],
+    description: "Xen platform device: event channels, grant table, xenstore and xenbus for HVM guests",
+    license: "GPL",
+}
+
+/// Everything that is up. Fields are dropped in this order, the reverse of the way up.
+struct Platform {
+    _report: report::Report,
+    _bus: xen_bus::Bus,
+    _grants: xen_grants::Grants,
+    _events: xen_events::Events,
+    _hypercalls: Hypercalls,
+    _device: PlatformDevice,
+}
+
+impl kernel::Module for Platform {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        let parameters = Parameters::read()?;
+        surroundings::check_builtin()?;
+        let hypercalls = Hypercalls::start(parameters.hypercall)?;
+        let device = surroundings::claim_device()?;
+        unplug::introduce()?;
+        let intx = device.intx();
+        let events = step("event channels", xen_events::start(parameters.upcall, intx))?;
+        let grants = step("grant table", xen_grants::start())?;
+        let bus = step("xenstore and bus", xen_bus::start(module))?;
+        let report = report::publish()?;
+        Ok(Self {
+            _report: report,
+            _bus: bus,
+            _grants: grants,
+            _events: events,
+            _hypercalls: hypercalls,
+            _device: device,
+        })
+    }
+}
+
+/// Says which step of the way up failed.
+fn step<T>(name: &str, result: Result<T>) -> Result<T> {
+    result.inspect_err(|error| pr_err!("{name}: cannot be set up ({error:?})\n"))
+}
+
+/// Hypercalls are possible as long as this lives.
+struct Hypercalls;
+
+impl Hypercalls {
+    fn start(mode: xen_hypercall::Mode) -> Result<Self> {
+        let result = xen_hypercall::init(mode);
+        xen_hypercall::log(&result);
+        result?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Hypercalls {
+    fn drop(&mut self) {
+        xen_hypercall::teardown();
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The module's parameters, checked.
+
+use kernel::ffi::c_char;
+use kernel::prelude::*;
+
+extern "C" {
+    fn xenpv_param_hypercall() -> *const c_char;
+    fn xenpv_param_upcall() -> *const c_char;
+}
+
+/// What the parameters say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameters {
+    /// `hypercall=`
+    pub(crate) hypercall: xen_hypercall::Mode,
+    /// `upcall=`
+    pub(crate) upcall: xen_events::Upcall,
+}
+
+impl Parameters {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// `EINVAL` for a value that does not exist, with a line that names those that do.
+    pub(crate) fn read() -> Result<Self> {
+        Ok(Self {
+            hypercall: hypercall()?,
+            upcall: upcall()?,
+        })
+    }
+}
+
+fn hypercall() -> Result<xen_hypercall::Mode> {
+    // SAFETY: The function returns a string that lives as long as the module: a parameter that cannot be written at run
+    // time does not change after the module is loaded.
+    let value = unsafe { CStr::from_char_ptr(xenpv_param_hypercall()) };
+    xen_hypercall::Mode::from_name(value.to_bytes())
+        .ok_or_else(|| refused("hypercall", value, "auto, insn or page"))
+}
+
+fn upcall() -> Result<xen_events::Upcall> {
+    // SAFETY: As in `hypercall`.
+    let value = unsafe { CStr::from_char_ptr(xenpv_param_upcall()) };
+    match value.to_bytes() {
+        b"auto" => Ok(xen_events::Upcall::Auto),
+        b"vector" => Ok(xen_events::Upcall::Vector),
+        b"intx" => Ok(xen_events::Upcall::Intx),
+        _ => Err(refused("upcall", value, "auto, vector or intx")),
+    }
+}
+
+fn refused(name: &str, value: &CStr, choices: &str) -> Error {
+    pr_err!("parameter {name}={value} is not known: use {choices}\n");
+    EINVAL
+}
