@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{bail, Context, Result};
 
-use crate::cache::Cache;
+use crate::cache::{remove_tree, Cache, Key};
 use crate::progress::{Progress, Step};
 
 /// The Debian release that the bed and the toolchain are made of.
@@ -163,6 +163,15 @@ impl Archive {
                 &format!("--variant={variant}"),
             ])
             .arg(r#"--aptopt=APT::Install-Recommends "false""#)
+            // The tree is thrown away if the machine stops half-way: dpkg need not wait for the disk at each file.
+            .args([
+                "--dpkgopt=force-unsafe-io",
+                "--dpkgopt=path-exclude=/usr/share/doc/*",
+            ])
+            .args([
+                "--dpkgopt=path-exclude=/usr/share/man/*",
+                "--dpkgopt=path-exclude=/usr/share/locale/*",
+            ])
             .arg(format!("--keyring={KEYRING}"))
             .arg(format!("--include={}", packages.join(",")))
             .arg(SUITE)
@@ -245,6 +254,7 @@ Acquire::Languages "none";
             .args(["update", "-q", "--error-on=any"])
             .output()?;
         if output.status.success() {
+            remove_tree(&self.home.join("answers"))?;
             return Ok(fs::write(self.home.join("refreshed"), "")?);
         }
         let why = last_error(&String::from_utf8_lossy(&output.stderr));
@@ -267,16 +277,37 @@ Acquire::Languages "none";
     }
 
     fn ask(&self, question: &str, arguments: &[&str]) -> Result<String> {
-        let output = self
-            .apt("apt-cache")
-            .arg(question)
-            .args(arguments)
-            .output()
-            .context("cannot run apt-cache")?;
-        if !output.status.success() {
-            bail!("{}", last_error(&String::from_utf8_lossy(&output.stderr)));
+        self.remember(&format!("{question} {}", arguments.join(" ")), || {
+            let output = self
+                .apt("apt-cache")
+                .arg(question)
+                .args(arguments)
+                .output()
+                .context("cannot run apt-cache")?;
+            if !output.status.success() {
+                bail!("{}", last_error(&String::from_utf8_lossy(&output.stderr)));
+            }
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        })
+    }
+
+    /// The answer to a question about the archive, found once for as long as the index files stay what they are.
+    pub fn remember(
+        &self,
+        question: &str,
+        find: impl FnOnce() -> Result<String>,
+    ) -> Result<String> {
+        let directory = self.home.join("answers");
+        let path = directory.join(Key::new("answer").with("question", question).hex());
+        if let Ok(answer) = fs::read_to_string(&path) {
+            return Ok(answer);
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let answer = find()?;
+        fs::create_dir_all(&directory)?;
+        let unfinished = path.with_extension(std::process::id().to_string());
+        fs::write(&unfinished, &answer)?;
+        fs::rename(&unfinished, &path)?;
+        Ok(answer)
     }
 
     fn download_once(&self, packages: &[String], to: &Path, progress: &dyn Progress) -> Result<()> {

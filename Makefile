@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The door for people; the picture of the composition is in Kbuild. `make help` lists the targets.
+
+KDIR_GIVEN := $(filter command environment,$(firstword $(origin KDIR)))
+KDIR  ?= /lib/modules/$(shell uname -r)/build
+RUSTC ?= rustc
+CARGO ?= cargo
+export KDIR_GIVEN
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) RUSTC=$(RUSTC)
+xenbed = $(CARGO) run -q -p xenbed --release --
+
+.PHONY: modules install clean rust-metadata demo check check-host doc help check-kdir
+
+modules: check-kdir
+	+$(kbuild) modules
+
+install: check-kdir
+	+$(kbuild) modules_install
+	install -D -m 644 modprobe.d/xenpv.conf $(INSTALL_MOD_PATH)/etc/modprobe.d/xenpv.conf
+
+clean:
+	@if [ -f $(KDIR)/Makefile ]; then $(kbuild) clean; else \
+		echo "xenpv: no kernel headers at $(KDIR): nothing of the modules to clean"; fi
+	$(CARGO) clean
+
+rust-metadata:
+	@RUSTC=$(RUSTC) scripts/rust-metadata.sh $(KDIR) $(KSRC)
+
+check-kdir:
+	@scripts/check-kdir.sh $(KDIR) $(RUSTC)
+
+demo:
+	@$(xenbed) demo
+
+check: check-host
+	@$(xenbed) check
+
+check-host:
+	@scripts/check-host.sh
+
+doc:
+	$(CARGO) doc --no-deps --workspace
+
+help:
+	@echo 'In a Xen guest, or wherever the kernel headers are (KDIR=, default: those of the running kernel):'
+	@echo '  make                build the four modules'
+	@echo '  make install        install them (INSTALL_MOD_PATH= for another root), run depmod, configure modprobe'
+	@echo '  make rust-metadata  once before, on Debian: make the Rust metadata that the headers lack (KSRC=source)'
+	@echo '  make clean          remove what was built'
+	@echo 'On any Debian machine, as root, with a real Xen of its own (downloads and builds what it needs):'
+	@echo '  make demo           watch the modules work in a Xen guest with the stock kernel'
+	@echo '  make check          the whole test suite, host and guest'
+	@echo '  make check-host     the part of it that needs no guest'
+	@echo '  make doc            the documentation of all crates that Cargo builds'
+	@echo 'Options: RUSTC= the compiler the kernel was built with; KVER= the kernel that demo and check take.'
