@@ -3,7 +3,26 @@
 #ifndef XENPV_H
 #define XENPV_H
 
+#include <linux/interrupt.h>
 #include <linux/types.h>
+
+/* irq.c */
+struct irq_chip;
+struct irq_data;
+struct irq_desc;
+
+int xenpv_irq_alloc(struct irq_chip *chip, void *line, struct irq_desc **desc);
+void xenpv_irq_free(unsigned int irq);
+void *xenpv_irq_line(struct irq_data *data);
+void xenpv_irq_deliver(struct irq_desc *desc);
+int xenpv_irq_request(unsigned int irq, irq_handler_t handler, bool shared, const char *name, void *data);
+void xenpv_irq_release(unsigned int irq, void *data);
+void xenpv_irq_served_by(struct irq_data *data, unsigned int cpu);
+int xenpv_irq_set_cpu(unsigned int irq, unsigned int cpu);
+int xenpv_irq_place_again(unsigned int irq);
+int xenpv_vector_alloc(unsigned int cpu);
+int xenpv_vector_number(unsigned int irq, unsigned int cpu);
+void xenpv_vector_free(unsigned int irq);
 
 /* mm.c */
 void *xenpv_pages_alloc(gfp_t gfp, unsigned int order);

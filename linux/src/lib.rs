@@ -7,7 +7,10 @@
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 pub mod delayed_work;
+pub mod hotplug;
 pub mod ioport;
+pub mod irq;
 pub mod memremap;
 pub mod page;
 pub mod pci;
+pub mod vector;
