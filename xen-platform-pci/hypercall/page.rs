@@ -9,15 +9,33 @@ const STUB_SHIFT: usize = 5;
 /// Bytes of one stub: number `n` begins at `n * STUB_SIZE`.
 pub(crate) const STUB_SIZE: usize = 1 << STUB_SHIFT;
 
-// int3 in every byte until Xen has written its stubs: whoever calls too early traps, and objtool knows filler when it
-// sees it. A page to itself, for Xen writes it whole.
+/// How a function of this kernel returns.
+#[cfg(CONFIG_MITIGATION_RETHUNK)]
+macro_rules! return_instruction {
+    () => {
+        "jmp __x86_return_thunk"
+    };
+}
+/// How a function of this kernel returns.
+#[cfg(not(CONFIG_MITIGATION_RETHUNK))]
+macro_rules! return_instruction {
+    () => {
+        "ret"
+    };
+}
+
+// A page to itself, for Xen writes it whole. Until then it is a function that returns, with int3 behind: that is all
+// objtool can know of it. It has to see a return, or it takes what follows a call for unreachable; and an endbr, since
+// the page's address is taken (to tell Xen, not to call).
 global_asm!(
     ".pushsection .text",
     ".balign 4096, 0xcc",
     ".globl xenpv_hypercall_page",
     ".type xenpv_hypercall_page, @function",
     "xenpv_hypercall_page:",
-    ".fill 4096, 1, 0xcc",
+    "endbr64",
+    return_instruction!(),
+    ".fill xenpv_hypercall_page + 4096 - ., 1, 0xcc",
     ".size xenpv_hypercall_page, . - xenpv_hypercall_page",
     ".popsection",
 );
