@@ -30,7 +30,7 @@ impl Mapping {
     /// `ENOMEM` when there is no room, or when the range is mapped already with another cache type.
     pub fn new(start: u64, len: usize) -> Result<Self> {
         // SAFETY: `memremap` checks the range and returns null for one that it cannot map.
-        let base = unsafe { bindings::memremap(start, len, bindings::MEMREMAP_WB as _) };
+        let base = unsafe { bindings::memremap(start, len, MEMREMAP_WB) };
         // INVARIANT: The call succeeded for `len` bytes.
         Ok(Self {
             base: NonNull::new(base.cast()).ok_or(ENOMEM)?,
@@ -56,3 +56,6 @@ impl Drop for Mapping {
         unsafe { bindings::memunmap(self.base.as_ptr().cast()) };
     }
 }
+
+/// The flag as `memremap` wants it; bindgen gives the enumeration another type.
+const MEMREMAP_WB: usize = bindings::MEMREMAP_WB as usize;

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The grant table: exhaustion, growth, bulk allocation, and pages that a peer does not let go.
+
+use crate::{ensure, Case, Failure};
+use core::sync::atomic::{AtomicU16, Ordering};
+use kernel::error::code::ENOSPC;
+use kernel::prelude::*;
+use kernel::time::{delay::fsleep, Delta};
+use linux::memremap::Mapping;
+use linux::page::{self, Page};
+use xen_grants::{Access, FreeRef, Granted};
+use xen_sys::{Domid, GrantRef};
+
+pub(crate) const CASES: &[Case] = &[
+    ("grants: a page is granted and comes back", comes_back),
+    ("grants: bulk allocation is all or nothing", bulk),
+    (
+        "grants: a mapped page is deferred until the peer lets go",
+        deferred,
+    ),
+    (
+        "grants: all references of all frames can be had",
+        exhaustion,
+    ),
+];
+
+/// Grantee of the tests. It does not map anything by itself.
+const PEER: Domid = Domid(0);
+
+/// First entry of the table: the guest frame where xen_grants puts it, times the page size.
+const TABLE: u64 = 0xfe704 << 12;
+const ENTRY_BYTES: usize = 8;
+/// `GTF_reading` of `xen/include/public/grant_table.h`.
+const READING: u16 = 8;
+
+fn free() -> u32 {
+    xen_grants::counters().table.free
+}
+
+fn allocate() -> Result<FreeRef, Failure> {
+    xen_grants::allocate().map_err(|_| Failure::new("no reference"))
+}
+
+fn new_page() -> Result<Page, Failure> {
+    Page::new(GFP_KERNEL).map_err(|_| Failure::new("no page"))
+}
+
+fn comes_back() -> Result<(), Failure> {
+    let (free_before, pages_before) = (free(), page::live());
+    let granted = Granted::page(allocate()?, new_page()?, PEER, Access::ReadWrite);
+    ensure(granted.get().gfn() != 0, "the page has no frame number")?;
+    let entry = Entry::of(granted.gref())?;
+    ensure(entry.flags() == 1, "the entry does not permit access")?;
+    let Some((page, reference)) = granted.end() else {
+        return Err(Failure::new(
+            "nobody maps the page, and yet it did not come back",
+        ));
+    };
+    ensure(entry.flags() == 0, "the entry still permits access")?;
+    drop((page, reference));
+    ensure(free() == free_before, "the reference was not freed")?;
+    ensure(page::live() == pages_before, "the page was not freed")
+}
+
+fn bulk() -> Result<(), Failure> {
+    let before = free();
+    let many = xen_grants::allocate_many(1000)
+        .map_err(|_| Failure::new("1000 references are not to be had"))?;
+    ensure(many.len() == 1000, "another number than asked for")?;
+    let table = xen_grants::counters();
+    drop(many);
+    let impossible = (table.max_frames as usize).saturating_mul(512);
+    let refused = xen_grants::allocate_many(impossible);
+    ensure(
+        refused.is_err_and(|error| error == ENOSPC),
+        "more references than there are",
+    )?;
+    let after = xen_grants::counters().table;
+    ensure(
+        after.in_use == table.table.in_use.wrapping_sub(1000),
+        "a refused request took references",
+    )?;
+    ensure(after.free >= before, "references are lost")
+}
+
+fn deferred() -> Result<(), Failure> {
+    let before = xen_grants::counters().table;
+    let pages_before = page::live();
+    let granted = Granted::page(allocate()?, new_page()?, PEER, Access::ReadWrite);
+    let entry = Entry::of(granted.gref())?;
+    entry.mark_mapped();
+    ensure(granted.end().is_none(), "a mapped page came back")?;
+    let waiting = xen_grants::counters().table;
+    ensure(
+        waiting.deferred == before.deferred.wrapping_add(1),
+        "it is not deferred",
+    )?;
+    ensure(
+        page::live() == pages_before.wrapping_add(1),
+        "a mapped page was freed",
+    )?;
+    fsleep(Delta::from_millis(2500));
+    ensure(
+        page::live() == pages_before.wrapping_add(1),
+        "a mapped page was freed later",
+    )?;
+    entry.unmark();
+    for _ in 0..100 {
+        if xen_grants::counters().table.deferred == before.deferred {
+            break;
+        }
+        fsleep(Delta::from_millis(100));
+    }
+    let after = xen_grants::counters().table;
+    ensure(
+        after.deferred == before.deferred,
+        "the peer let go and nobody noticed",
+    )?;
+    ensure(after.in_use == before.in_use, "the reference was not freed")?;
+    ensure(page::live() == pages_before, "the page was not freed")
+}
+
+fn exhaustion() -> Result<(), Failure> {
+    let before = xen_grants::counters();
+    let others = before.table.in_use.saturating_add(before.table.deferred);
+    let expected = before
+        .max_frames
+        .saturating_mul(512)
+        .saturating_sub(8)
+        .saturating_sub(others);
+    let mut taken = KVVec::new();
+    let error = loop {
+        match xen_grants::allocate() {
+            Ok(reference) => taken
+                .push(reference, GFP_KERNEL)
+                .map_err(|_| Failure::new("no memory"))?,
+            Err(error) => break error,
+        }
+    };
+    ensure(error == ENOSPC, "the error is another one")?;
+    let full = xen_grants::counters();
+    ensure(
+        taken.len() == expected as usize,
+        "not as many references as the frames hold",
+    )?;
+    ensure(
+        full.table.frames == full.max_frames,
+        "the table did not grow to the limit",
+    )?;
+    ensure(full.table.free == 0, "references are left")?;
+    taken.truncate(taken.len().saturating_sub(1));
+    ensure(allocate().is_ok(), "a freed reference cannot be had again")?;
+    drop(taken);
+    let after = xen_grants::counters().table;
+    ensure(after.in_use == before.table.in_use, "references are lost")
+}
+
+/// An entry of the shared table, to play Xen's part on behalf of a peer: to say that the page is mapped.
+struct Entry {
+    table: Mapping,
+    offset: usize,
+}
+
+impl Entry {
+    fn of(gref: GrantRef) -> Result<Self, Failure> {
+        let bytes = (gref.0 as usize).saturating_mul(ENTRY_BYTES);
+        let frame = (bytes / 4096).saturating_mul(4096);
+        let table = Mapping::new(TABLE.saturating_add(frame as u64), 4096)
+            .map_err(|_| Failure::new("the table cannot be mapped"))?;
+        Ok(Self {
+            table,
+            offset: bytes % 4096,
+        })
+    }
+
+    fn word(&self) -> &AtomicU16 {
+        let word = self.table.as_ptr().as_ptr().wrapping_add(self.offset);
+        // SAFETY: The offset is that of an entry inside the mapped frame, and its first 16 bits are aligned. Everyone
+        // else who touches them does so by atomic operations.
+        unsafe { AtomicU16::from_ptr(word.cast()) }
+    }
+
+    fn flags(&self) -> u16 {
+        self.word().load(Ordering::SeqCst)
+    }
+
+    fn mark_mapped(&self) {
+        self.word().fetch_or(READING, Ordering::SeqCst);
+    }
+
+    fn unmark(&self) {
+        self.word().fetch_and(!READING, Ordering::SeqCst);
+    }
+}
