@@ -31,4 +31,3 @@ if [ "$found" != "$wanted" ]; then
 	fail "$rustc is \"$found\", but $release was built with \"$wanted\":" \
 		"install that rustc (apt-get install rustc=$version*) and give it by RUSTC="
 fi
-[ -n "$(command -v "${BINDGEN:-bindgen}")" ] || fail "bindgen is missing: run apt-get install bindgen"

@@ -25,24 +25,3 @@ CFLAGS_xen-platform-pci/abi_user.o := -I$(obj)/xen-platform-pci
 
 targets += xen-platform-pci/exports_generated.h xen-platform-pci/abi_generated.h
 clean-files += lib*.rmeta xen-platform-pci/exports_generated.h xen-platform-pci/abi_generated.h
-
-# The kernel crate's bindings know nothing of network devices: linux/net/bindings.h says which headers to bind and
-# linux/net/bindgen_parameters which items, and what kernel::bindings defines already is taken from there, so that
-# both sides mean the same types. The kernel's own rust/Makefile says which C flags bindgen must not see.
-net-bindings := $(obj)/linux/net/bindings_generated.rs
-kernel-bindings := $(objtree)/rust/bindings/bindings_generated.rs
-kernel-rust = $(firstword $(wildcard $(addsuffix /rust/$(1),$(objtree) $(srctree))))
-bindgen-skip = $(shell sed -n '/^bindgen_skip_c_flags/,/[^\\]$$/{s/^.*:=//;s/\\$$//;p}' $(call kernel-rust,Makefile))
-parameters = $(shell sed '/^\#/d' $(1))
-quiet_cmd_xenpv_bindgen = BINDGEN $@
-      cmd_xenpv_bindgen = $(BINDGEN) $< $(call parameters,$(call kernel-rust,bindgen_parameters)) \
-	$(call parameters,$(src)/linux/net/bindgen_parameters) \
-	$$(sh $(src)/scripts/bindgen-blocklist.sh $(kernel-bindings)) --raw-line 'use kernel::{bindings::*, ffi}; use pin_init::MaybeZeroable;' \
-	--rust-target 1.85 --use-core --ctypes-prefix ffi --no-debug '.*' --enable-function-attribute-detection \
-	-o $@ -- $(filter-out $(bindgen-skip),$(c_flags)) -w --target=x86_64-linux-gnu -fno-builtin -D__BINDGEN__ -DMODULE
-$(net-bindings): $(src)/linux/net/bindings.h $(src)/linux/net/bindgen_parameters \
-		$(src)/scripts/bindgen-blocklist.sh $(kernel-bindings) FORCE
-	$(call if_changed_dep,xenpv_bindgen)
-$(obj)/linux/net/lib.o: $(if $(wildcard $(src)/linux/net/bindings.h),$(net-bindings))
-targets += linux/net/bindings_generated.rs
-clean-files += linux/net/bindings_generated.rs

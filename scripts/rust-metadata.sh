@@ -74,10 +74,8 @@ missing=$(comm -23 "$work/ours" "$work/theirs" | wc -l)
 [ "$count" -gt 0 ] && [ "$missing" -eq 0 ] ||
 	fail "$missing of the $count Rust symbols compiled here are not in the kernel $release: it is of another build"
 
-mkdir -p "$kdir/rust/bindings"
+mkdir -p "$kdir/rust"
 cp "$rust"/*.so "$kdir/rust/"
-cp "$rust/bindings/bindings_generated.rs" "$kdir/rust/bindings/"
-cp "$source/rust/Makefile" "$source/rust/bindgen_parameters" "$kdir/rust/"
 [ -e "$kdir/scripts/target.json" ] || cp "$work/build/scripts/target.json" "$kdir/scripts/"
 # Last, as its presence says that all is there.
 cp "$rust"/*.rmeta "$kdir/rust/"
