@@ -16,13 +16,14 @@ modules: check-kdir
 	+$(kbuild) modules
 
 install: check-kdir
-	+$(kbuild) modules_install
+	+$(kbuild) modules_install DEPMOD=true
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$(cat $(KDIR)/include/config/kernel.release)
 	install -D -m 644 modprobe.d/xenpv.conf $(INSTALL_MOD_PATH)/etc/modprobe.d/xenpv.conf
 
 clean:
 	@if [ -f $(KDIR)/Makefile ]; then $(kbuild) clean; else \
 		echo "xenpv: no kernel headers at $(KDIR): nothing of the modules to clean"; fi
-	$(CARGO) clean
+	@if command -v $(CARGO) >/dev/null; then $(CARGO) clean; fi
 
 rust-metadata:
 	@RUSTC=$(RUSTC) scripts/rust-metadata.sh $(KDIR) $(KSRC)

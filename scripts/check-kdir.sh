@@ -21,9 +21,11 @@ grep -q '^CONFIG_RUST=y' "$config" || fail "the kernel $release was built withou
 [ -r "$kdir/rust/libkernel.rmeta" ] || fail "the headers of $release lack the kernel's Rust metadata:" \
 	"run make rust-metadata${KDIR_GIVEN:+ KDIR=$kdir} (as root, once; it takes some minutes)"
 
-wanted=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"$/\1/p' "$config")
+# Older kernels have quotes there.
+wanted=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT=//p' "$config" | tr -d '"')
 version=$(printf %s "$wanted" | cut -d' ' -f2)
-found=$("$rustc" --version 2>/dev/null) || fail "$rustc is missing: run apt-get install rustc (it must be $wanted)"
+found=$("$rustc" --version 2>/dev/null | head -n 1)
+[ -n "$found" ] || fail "$rustc is missing: run apt-get install rustc (it must be $wanted)"
 if [ "$found" != "$wanted" ]; then
 	if [ "$(/usr/bin/rustc --version 2>/dev/null)" = "$wanted" ]; then
 		fail "$rustc is \"$found\", but $release needs \"$wanted\": run make RUSTC=/usr/bin/rustc"
