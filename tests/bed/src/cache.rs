@@ -344,3 +344,127 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let cache = Cache::at(directory.path()).expect("a cache");
+        (directory, cache)
+    }
+
+    fn names(cache: &Cache, kind: &str) -> Vec<String> {
+        let entries = fs::read_dir(cache.root().join(kind)).expect("the kind");
+        let names = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".lock")).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn keys_tell_inputs_apart() {
+        let split = Key::new("test").with("ab", "c").hex();
+        let other = Key::new("test").with("a", "bc").hex();
+        assert_ne!(split, other);
+        assert_eq!(split, Key::new("test").with("ab", "c").hex());
+        assert_ne!(split, Key::new("test 2").with("ab", "c").hex());
+    }
+
+    #[test]
+    fn a_tree_key_is_of_names_content_and_mode_but_not_of_place() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for root in [&one, &two] {
+            fs::create_dir(root.path().join("sub")).unwrap();
+            fs::write(root.path().join("sub/file"), "content").unwrap();
+        }
+        let key = |root: &tempfile::TempDir| {
+            Key::new("test")
+                .with_tree(root.path(), &|_| true)
+                .unwrap()
+                .hex()
+        };
+        assert_eq!(key(&one), key(&two));
+        fs::set_permissions(
+            two.path().join("sub/file"),
+            fs::Permissions::from_mode(0o755),
+        )
+        .unwrap();
+        assert_ne!(key(&one), key(&two));
+        fs::write(one.path().join("sub/file"), "Content").unwrap();
+        let changed = key(&one);
+        fs::rename(one.path().join("sub/file"), one.path().join("sub/other")).unwrap();
+        assert_ne!(changed, key(&one));
+    }
+
+    #[test]
+    fn an_entry_is_built_once_however_many_want_it() {
+        let (_directory, cache) = cache();
+        let built = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let entry = cache.entry("kind", &Key::new("test"), |to| {
+                        built.fetch_add(1, Ordering::Relaxed);
+                        Ok(fs::write(to.join("file"), "whole")?)
+                    });
+                    let entry = entry.expect("an entry");
+                    assert_eq!(fs::read_to_string(entry.join("file")).unwrap(), "whole");
+                });
+            }
+        });
+        assert_eq!(built.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_failed_build_leaves_its_logs_only() {
+        let (_directory, cache) = cache();
+        let failed = cache.entry("kind", &Key::new("test"), |to| {
+            fs::write(to.join("half"), "")?;
+            fs::write(to.join("build.log"), "why")?;
+            bail!("no")
+        });
+        assert!(failed.is_err());
+        assert!(names(&cache, "kind").is_empty());
+        let log = cache.root().join("failed/kind/build.log");
+        assert_eq!(fs::read_to_string(log).unwrap(), "why");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_not_taken_for_an_entry() {
+        let (_directory, cache) = cache();
+        let key = Key::new("test");
+        let left = cache
+            .root()
+            .join("kind")
+            .join(format!(".{}.tmp", key.hex()));
+        fs::create_dir_all(&left).unwrap();
+        fs::write(left.join("stale"), "").unwrap();
+        assert!(cache.find("kind", &key).unwrap().is_none());
+        let entry = cache.entry("kind", &key, |_| Ok(())).unwrap();
+        assert!(!entry.join("stale").exists());
+        assert_eq!(names(&cache, "kind"), [key.hex()]);
+    }
+
+    #[test]
+    fn pruning_keeps_the_newest_and_those_in_use() {
+        let (_directory, cache) = cache();
+        let key = |number: u32| Key::new("test").with("number", number.to_string());
+        let mut entries: Vec<Entry> = (0..4)
+            .map(|number| cache.entry("kind", &key(number), |_| Ok(())).unwrap())
+            .collect();
+        for (entry, age) in entries.iter().zip([4, 3, 2, 1]) {
+            let used = SystemTime::now() - std::time::Duration::from_secs(age * 100);
+            entry._shared.set_modified(used).unwrap();
+        }
+        entries.truncate(1);
+        cache.prune("kind", 1).unwrap();
+        let mut kept = [key(0).hex(), key(3).hex()];
+        kept.sort();
+        assert_eq!(names(&cache, "kind"), kept);
+    }
+}

@@ -15,7 +15,7 @@ use crate::cache::{list_tree, Cache, Entry, Key};
 use crate::progress::Progress;
 use crate::toolchain::{run_logged, Toolchain};
 
-/// The modules, in the order in which they are inserted.
+/// The modules of the product, in the order in which they are inserted. The self-test modules are built with them.
 pub const MODULES: &[&str] = &["xen-platform-pci", "xen-balloon", "xen-vbd", "xen-vnif"];
 
 /// How many builds stay in the cache.
@@ -75,25 +75,30 @@ fn make(
     copy_sources(source, &directory)?;
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut make = toolchain.command("make");
-    make.arg("-C").arg(toolchain.kernel.headers());
+    make.arg("-C")
+        .arg(toolchain.kernel.headers())
+        .args(["modules", "XENPV_SELFTEST=1"]);
     make.arg(format!("M=/build/{place}"))
-        .arg(format!("-j{jobs}"))
-        .arg("modules");
+        .arg(format!("-j{jobs}"));
     run_logged(make, &to.join("make.log"), &*step).context("the modules do not build")?;
     fs::create_dir(to.join("debug"))?;
-    for module in MODULES {
-        let file = format!("{module}.ko");
-        let whole = directory.join(&file);
-        fs::copy(&whole, to.join("debug").join(&file))
-            .with_context(|| format!("{file} was not built"))?;
+    fs::create_dir_all(directory.join(".stripped"))?;
+    let order =
+        fs::read_to_string(directory.join("modules.order")).context("Kbuild built no modules")?;
+    for object in order.lines() {
+        let file = Path::new(object).with_extension("ko");
+        let file = file.file_name().unwrap_or_default();
+        let stripped = Path::new(".stripped").join(file);
+        let inside = Path::new("/build").join(&place);
         let mut strip = toolchain.command("strip");
         strip
             .args(["--strip-debug", "-o"])
-            .arg(format!("/build/{place}/.stripped"))
-            .arg(format!("/build/{place}/{file}"));
+            .arg(inside.join(&stripped))
+            .arg(inside.join(file));
         run_logged(strip, &to.join("strip.log"), &*step)
-            .with_context(|| format!("cannot strip {file}"))?;
-        fs::copy(directory.join(".stripped"), to.join(&file))?;
+            .with_context(|| format!("cannot strip {object}"))?;
+        fs::copy(directory.join(file), to.join("debug").join(file))?;
+        fs::copy(directory.join(stripped), to.join(file))?;
     }
     Ok(())
 }
