@@ -172,6 +172,25 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
         self.load_rsp_prod()
     }
 
+    /// Asks to be told only when `ahead` more responses are there (at least one), and says whether they are already:
+    /// then consume them, for the backend may not have seen the wish.
+    ///
+    /// For a ring whose responses can wait, such as those that only say that something was sent: one event for many.
+    /// More than [`in_flight`](Self::in_flight) counts requests that are yet to be shown.
+    ///
+    /// # Errors
+    /// As [`next_response`](Self::next_response).
+    #[inline]
+    pub fn final_check_for_responses_ahead(&mut self, ahead: u32) -> Result<bool, RingViolation> {
+        let ahead = ahead.max(1);
+        let event = self.rsp_cons.wrapping_add(ahead);
+        self.shared.rsp_event.store(event, Ordering::Relaxed);
+        // As in `final_check_for_responses`.
+        full_barrier();
+        self.load_rsp_prod()?;
+        Ok(distance(self.rsp_prod, self.rsp_cons) >= ahead)
+    }
+
     /// The violation that this ring has seen, if any.
     pub fn violation(&self) -> Option<RingViolation> {
         self.violation

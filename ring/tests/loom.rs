@@ -39,10 +39,23 @@ impl Event {
     }
 }
 
+/// The answer to request `n`, unlike anything that was in the slot before.
+fn response(n: u32) -> Rsp {
+    n + 100
+}
+
+/// A ring near the wrap through which request and response 0 have gone: nobody is asked to notify any more, so only
+/// a final check makes the other side do it again.
 fn pair(slots: usize) -> (FrontRing<Req, Rsp>, BackRing<Req, Rsp>) {
     let memory = SharedMemory::zeroed(64 + slots * 8);
-    let front = FrontRing::starting_at(&memory, u32::MAX).unwrap();
-    let back = BackRing::attach(&memory).unwrap();
+    let mut front = FrontRing::starting_at(&memory, u32::MAX - 1).unwrap();
+    let mut back = BackRing::attach(&memory).unwrap();
+    front.push_request(&request(0)).unwrap();
+    assert!(front.push_requests_and_check_notify().is_needed());
+    assert_eq!(back.next_request(), Ok(Some(request(0))));
+    back.push_response(&response(0)).unwrap();
+    assert!(back.push_responses_and_check_notify().is_needed());
+    assert_eq!(front.next_response(), Ok(Some(response(0))));
     (front, back)
 }
 
@@ -59,38 +72,49 @@ fn drain_requests(back: &mut BackRing<Req, Rsp>, next: &mut u32) {
     }
 }
 
+/// The mirror.
+fn drain_responses(front: &mut FrontRing<Req, Rsp>, next: &mut u32) {
+    loop {
+        while let Some(got) = front.next_response().unwrap() {
+            assert_eq!(got, response(*next), "torn, lost or out of order");
+            *next += 1;
+        }
+        if !front.final_check_for_responses().unwrap() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn requests_are_whole_and_no_wake_up_is_lost() {
     loom::model(|| {
-        const COUNT: u32 = 2;
         let (mut front, mut back) = pair(2);
         let event = Event::new();
         let sender = {
             let event = event.clone();
             thread::spawn(move || {
-                for n in 0..COUNT {
+                for n in 1..3 {
                     front.push_request(&request(n)).unwrap();
                     event.send_if(front.push_requests_and_check_notify().is_needed());
                 }
             })
         };
-        let mut next = 0;
+        let mut next = 1;
         drain_requests(&mut back, &mut next);
         sender.join().unwrap();
         // Asleep since the check above: whatever is left must come with an event.
         if event.take() {
             drain_requests(&mut back, &mut next);
         }
-        assert_eq!(next, COUNT, "asleep with requests in the ring");
+        assert_eq!(next, 3, "asleep with requests in the ring");
     });
 }
 
 #[test]
 fn responses_are_whole_and_no_wake_up_is_lost() {
     loom::model(|| {
-        const COUNT: u32 = 2;
         let (mut front, mut back) = pair(2);
-        for n in 0..COUNT {
+        for n in 1..3 {
             front.push_request(&request(n)).unwrap();
         }
         let _ = front.push_requests_and_check_notify();
@@ -99,27 +123,18 @@ fn responses_are_whole_and_no_wake_up_is_lost() {
             let event = event.clone();
             thread::spawn(move || {
                 while let Some([n, _]) = back.next_request().unwrap() {
-                    back.push_response(&n).unwrap();
+                    back.push_response(&response(n)).unwrap();
                     event.send_if(back.push_responses_and_check_notify().is_needed());
                 }
             })
         };
-        let mut next = 0;
-        let drain = |front: &mut FrontRing<Req, Rsp>, next: &mut u32| loop {
-            while let Some(n) = front.next_response().unwrap() {
-                assert_eq!(n, *next);
-                *next += 1;
-            }
-            if !front.final_check_for_responses().unwrap() {
-                return;
-            }
-        };
-        drain(&mut front, &mut next);
+        let mut next = 1;
+        drain_responses(&mut front, &mut next);
         server.join().unwrap();
         if event.take() {
-            drain(&mut front, &mut next);
+            drain_responses(&mut front, &mut next);
         }
-        assert_eq!(next, COUNT, "asleep with responses in the ring");
+        assert_eq!(next, 3, "asleep with responses in the ring");
     });
 }
 
@@ -127,23 +142,26 @@ fn responses_are_whole_and_no_wake_up_is_lost() {
 fn slots_are_not_reused_before_they_are_free() {
     loom::model(|| {
         let (mut front, mut back) = pair(1);
-        front.push_request(&request(0)).unwrap();
+        front.push_request(&request(1)).unwrap();
         let _ = front.push_requests_and_check_notify();
         let server = thread::spawn(move || {
-            let mut served = 0;
+            let mut next = 1;
             for _ in 0..3 {
                 while let Some(got) = back.next_request().unwrap() {
-                    assert_eq!(got, request(served));
-                    back.push_response(&served).unwrap();
+                    assert_eq!(got, request(next));
+                    back.push_response(&response(next)).unwrap();
                     let _ = back.push_responses_and_check_notify();
-                    served += 1;
+                    next += 1;
                 }
                 thread::yield_now();
             }
         });
+        let mut next = 1;
         for _ in 0..3 {
-            if let Some(n) = front.next_response().unwrap() {
-                front.push_request(&request(n + 1)).unwrap();
+            if let Some(got) = front.next_response().unwrap() {
+                assert_eq!(got, response(next));
+                next += 1;
+                front.push_request(&request(next)).unwrap();
                 let _ = front.push_requests_and_check_notify();
             }
             thread::yield_now();
