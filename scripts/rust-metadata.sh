@@ -11,6 +11,10 @@
 set -eu
 kdir=${1:?usage: rust-metadata.sh KDIR [SOURCE]}
 source=${2-}
+RUSTC=${RUSTC:-rustc}
+export LC_ALL=C
+# This may itself be run by a make, whose settings are not meant for the kernel's.
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES
 
 fail() {
 	echo "xenpv: $*" >&2
@@ -24,23 +28,24 @@ release=$(cat "$kdir/include/config/kernel.release")
 version=${release%%[+-]*}
 series=$(echo "$version" | cut -d. -f1-2)
 cc=$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\) .*/\1/p' "$kdir/.config")
-rustc=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"$/\1/p' "$kdir/.config")
+wanted=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"$/\1/p' "$kdir/.config")
 
 packages=
 need() { [ -n "$(command -v "$1")" ] || packages="$packages $2"; }
-need make make; need "$cc" "${cc#*-linux-gnu-}"; need "${RUSTC:-rustc}" rustc; need bindgen bindgen
-need openssl openssl; need bc bc; need bison bison; need flex flex; need pahole pahole; need python3 python3; need xz xz-utils
+need make make; need "$cc" "${cc#*-linux-gnu-}"; need "$RUSTC" rustc; need bindgen bindgen; need openssl openssl
+need bc bc; need bison bison; need flex flex; need pahole pahole; need python3 python3; need xz xz-utils
 [ -e /usr/include/gelf.h ] || packages="$packages libelf-dev"
 [ -e /usr/include/openssl/evp.h ] || packages="$packages libssl-dev"
 [ -e /usr/include/dwarf.h ] || packages="$packages libdw-dev"
+[ -d "$("$RUSTC" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/core" ] || packages="$packages rust-src"
 [ -n "$source" ] || source=/usr/src/linux-source-$series.tar.xz
-[ -e "$source" ] || packages="$packages linux-source-$series=$(dpkg-query -Wf '${Version}' \
-	"linux-headers-$release" 2>/dev/null || echo "$version-*")"
-[ "$("${RUSTC:-rustc}" --print sysroot >/dev/null 2>&1 && ls -d "$("${RUSTC:-rustc}" --print sysroot)"/lib/rustlib/src/rust/library/core \
-	2>/dev/null)" ] || packages="$packages rust-src"
+if [ ! -e "$source" ]; then
+	exact=$(dpkg-query -Wf '${Version}' "linux-headers-$release" 2>/dev/null || echo "$version-*")
+	packages="$packages linux-source-$series=$exact"
+fi
 [ -z "$packages" ] || fail "packages are missing: run apt-get install$packages"
-found=$("${RUSTC:-rustc}" --version)
-[ "$found" = "$rustc" ] || fail "rustc is \"$found\", but the kernel was built with \"$rustc\": give that one by RUSTC="
+found=$("$RUSTC" --version)
+[ "$found" = "$wanted" ] || fail "$RUSTC is \"$found\", but $release was built with \"$wanted\": give that one by RUSTC="
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/xenpv-rust.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -51,13 +56,14 @@ if [ ! -d "$source" ]; then
 	tar -C "$work/source" --strip-components=1 --exclude='*/Documentation/*.rst' -xf "$source"
 	source=$work/source
 fi
+[ -e "$source/rust/kernel/lib.rs" ] || fail "$source is no kernel source"
 has=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$source/Makefile" | paste -sd.)
-[ "$has" = "$version" ] || fail "$source is Linux $has, but the headers are of $version: install linux-source of the same version"
+[ "$has" = "$version" ] || fail "the source is Linux $has, but the headers are of $version: give the right one by KSRC="
 
 mkdir "$work/build"
 cp "$kdir/.config" "$kdir/Module.symvers" "$work/build/"
 kernel_make() {
-	make -C "$source" O="$work/build" CC="$cc" RUSTC="${RUSTC:-rustc}" LOCALVERSION="${release#"$version"}" \
+	make -C "$source" O="$work/build" CC="$cc" RUSTC="$RUSTC" LOCALVERSION="${release#"$version"}" \
 		-j"$(nproc)" "$@"
 }
 kernel_make olddefconfig
