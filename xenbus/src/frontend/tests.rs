@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0-only
+use super::*;
+use proptest::prelude::*;
+use std::vec::Vec;
+use XenbusState as S;
+
+/// How a backend of Linux reacts to its frontend's state (`frontend_changed` of
+/// drivers/block/xen-blkback/xenbus.c and drivers/net/xen-netback/xenbus.c).
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Blkback,
+    Netback,
+    /// Never moves.
+    Dead,
+}
+
+/// A device between the machine and a backend, with the clock of both.
+struct World {
+    machine: Machine,
+    kind: Kind,
+    backend: Backend,
+    frontend: S,
+    mapped: bool,
+    published: bool,
+    now: Millis,
+    log: Vec<Action>,
+}
+
+impl World {
+    fn new(kind: Kind, state: S) -> World {
+        let backend = Backend {
+            state: PeerState::Is(state),
+            online: true,
+        };
+        World {
+            machine: Machine::new(),
+            kind,
+            backend,
+            frontend: S::Initialising,
+            mapped: state == S::Connected,
+            published: false,
+            now: 1000,
+            log: Vec::new(),
+        }
+    }
+
+    fn backend_state(&self) -> S {
+        match self.backend.state {
+            PeerState::Is(state) => state,
+            _ => S::Unknown,
+        }
+    }
+
+    /// The backend sees the frontend's state node.
+    fn backend_reacts(&mut self) {
+        let state = self.backend_state();
+        let next = match (self.kind, self.frontend) {
+            (Kind::Dead, _) => state,
+            (Kind::Blkback, S::Initialising) if state == S::Closed => S::InitWait,
+            (Kind::Blkback, S::Initialised | S::Connected) => S::Connected,
+            (Kind::Netback, S::Initialising) => S::InitWait,
+            (Kind::Netback, S::Connected) => S::Connected,
+            (_, S::Closing) => S::Closing,
+            (_, S::Closed) => S::Closed,
+            _ => state,
+        };
+        if next == S::Connected && state != S::Connected {
+            assert!(self.published, "the backend maps rings that are not there");
+        }
+        self.mapped = next == S::Connected;
+        self.backend.state = PeerState::Is(next);
+    }
+
+    /// Hands `input` over and carries out all that follows.
+    fn input(&mut self, input: Input) {
+        self.machine.handle(input, self.now);
+        while let Some(action) = self.machine.next_action() {
+            self.log.push(action);
+            match action {
+                Action::Publish => {
+                    assert!(!self.published);
+                    self.published = true;
+                    let state = if self.kind == Kind::Netback {
+                        S::Connected
+                    } else {
+                        S::Initialised
+                    };
+                    self.machine.handle(Input::Published(Some(state)), self.now);
+                }
+                Action::Connect => {
+                    assert!(self.published);
+                    self.machine.handle(Input::Connected(true), self.now);
+                }
+                Action::Close => self.published = false,
+                Action::WriteState(state) => self.frontend = state,
+                Action::Changed | Action::ReportStall | Action::Remove => {}
+            }
+        }
+    }
+
+    /// Lets backend and machine look at each other, and time pass, until nothing changes.
+    fn settle(&mut self) {
+        for _ in 0..40 {
+            let before = (self.log.len(), self.backend.state);
+            self.backend_reacts();
+            self.input(Input::Backend(self.backend));
+            if before == (self.log.len(), self.backend.state) {
+                match self.machine.deadline() {
+                    Some(deadline) => {
+                        self.now = self.now.max(deadline);
+                        self.input(Input::Tick);
+                    }
+                    None => return,
+                }
+            }
+            if self.machine.is_connected() && self.backend_state() == S::Connected {
+                return;
+            }
+        }
+    }
+
+    fn states_written(&self) -> Vec<S> {
+        let state = |action: &Action| match action {
+            Action::WriteState(state) => Some(*state),
+            _ => None,
+        };
+        self.log.iter().filter_map(state).collect()
+    }
+}
+
+fn connected(kind: Kind) -> World {
+    let mut world = World::new(kind, S::InitWait);
+    world.settle();
+    assert!(world.machine.is_connected(), "{:?}", world.log);
+    world
+}
+
+#[test]
+fn bring_up() {
+    let blk = connected(Kind::Blkback);
+    assert_eq!(
+        blk.states_written(),
+        [S::Initialising, S::Initialised, S::Connected]
+    );
+    let net = connected(Kind::Netback);
+    assert_eq!(net.states_written(), [S::Initialising, S::Connected]);
+}
+
+#[test]
+fn every_state_a_former_driver_can_leave_behind() {
+    for kind in [Kind::Blkback, Kind::Netback] {
+        for state in [
+            S::Initialising,
+            S::InitWait,
+            S::Connected,
+            S::Closing,
+            S::Closed,
+        ] {
+            let mut world = World::new(kind, state);
+            world.frontend = if state == S::Connected {
+                S::Connected
+            } else {
+                S::Closed
+            };
+            world.settle();
+            if (kind, state) == (Kind::Blkback, S::Initialising) {
+                world.backend.state = PeerState::Is(S::InitWait);
+                world.settle();
+            }
+            assert!(
+                world.machine.is_connected(),
+                "{kind:?} from {state:?}: {:?}",
+                world.log
+            );
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_stays_connected_is_used_as_it_stands_after_the_limit() {
+    let mut world = World::new(Kind::Dead, S::Connected);
+    world.settle();
+    assert!(world.machine.is_connected());
+    assert_eq!(
+        world.states_written(),
+        [
+            S::Closing,
+            S::Closed,
+            S::Initialising,
+            S::Initialised,
+            S::Connected
+        ]
+    );
+    assert_eq!(world.now, 1000 + 2 * CLOSE_LIMIT);
+}
+
+#[test]
+fn unbind_leaves_the_device_for_the_next_driver() {
+    for kind in [Kind::Blkback, Kind::Netback] {
+        let mut world = connected(kind);
+        world.log.clear();
+        world.input(Input::Unbind);
+        world.settle();
+        assert!(world.machine.is_gone());
+        assert_eq!(
+            world.states_written(),
+            [S::Closing, S::Closed, S::Initialising]
+        );
+        assert_eq!(world.log.first(), Some(&Action::Close));
+        assert_eq!(world.log.last(), Some(&Action::Remove));
+        world.backend_reacts();
+        assert_eq!(world.backend_state(), S::InitWait);
+    }
+}
+
+#[test]
+fn unbind_with_a_dead_backend_ends_in_bounded_time_and_tells_the_truth() {
+    let mut world = connected(Kind::Blkback);
+    world.kind = Kind::Dead;
+    world.log.clear();
+    let before = world.now;
+    world.input(Input::Unbind);
+    world.settle();
+    assert!(world.machine.is_gone());
+    assert_eq!(world.states_written(), [S::Closing, S::Closed]);
+    assert!(world.now - before <= 2 * CLOSE_LIMIT);
+}
+
+#[test]
+fn detach_by_the_toolstack() {
+    let mut world = connected(Kind::Blkback);
+    world.log.clear();
+    world.backend = Backend {
+        state: PeerState::Is(S::Closing),
+        online: false,
+    };
+    world.input(Input::Backend(world.backend));
+    world.settle();
+    assert_eq!(world.log, [Action::Close, Action::WriteState(S::Closed)]);
+    assert_eq!(world.machine.deadline(), None, "it does not come back");
+    world.input(Input::Vanish);
+    assert_eq!(world.log.last(), Some(&Action::Remove));
+}
+
+#[test]
+fn a_backend_that_closes_but_stays_is_reconnected() {
+    for kind in [Kind::Blkback, Kind::Netback] {
+        let mut world = connected(kind);
+        world.log.clear();
+        world.backend.state = PeerState::Is(S::Closing);
+        world.input(Input::Backend(world.backend));
+        assert_eq!(world.log.first(), Some(&Action::Close));
+        world.settle();
+        assert!(world.machine.is_connected(), "{kind:?}: {:?}", world.log);
+    }
+}
+
+#[test]
+fn a_backend_that_vanishes_and_returns() {
+    let mut world = connected(Kind::Blkback);
+    world.backend = Backend {
+        state: PeerState::Missing,
+        online: false,
+    };
+    world.input(Input::Backend(world.backend));
+    assert!(!world.published);
+    assert_eq!(world.machine.deadline(), None);
+    world.backend = Backend {
+        state: PeerState::Is(S::InitWait),
+        online: true,
+    };
+    world.input(Input::Backend(world.backend));
+    world.settle();
+    assert!(world.machine.is_connected());
+}
+
+#[test]
+fn a_backend_restarted_behind_our_back() {
+    let mut world = connected(Kind::Blkback);
+    world.log.clear();
+    world.backend.state = PeerState::Is(S::InitWait);
+    world.input(Input::Backend(world.backend));
+    assert_eq!(
+        world.log[..2],
+        [Action::Close, Action::WriteState(S::Closed)]
+    );
+    world.settle();
+    assert!(world.machine.is_connected());
+}
+
+#[test]
+fn surprise_removal_says_nothing_to_anybody() {
+    let mut world = connected(Kind::Netback);
+    world.log.clear();
+    world.input(Input::Vanish);
+    world.input(Input::Vanish);
+    world.input(Input::Unbind);
+    world.input(Input::Backend(world.backend));
+    assert_eq!(world.log, [Action::Close, Action::Remove]);
+}
+
+#[test]
+fn a_fault_recovers_ever_more_slowly_and_is_forgiven_after_a_good_while() {
+    let mut world = connected(Kind::Blkback);
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        let before = world.now;
+        world.input(Input::Fault);
+        world.settle();
+        assert!(world.machine.is_connected(), "{:?}", world.log);
+        pauses.push(world.now - before);
+    }
+    assert_eq!(pauses[..4], [250, 500, 1000, 2000]);
+    assert_eq!(pauses[11], BACKOFF_MAX);
+    world.now += STABLE;
+    let before = world.now;
+    world.input(Input::Fault);
+    world.settle();
+    assert_eq!(world.now - before, BACKOFF_MIN);
+}
+
+#[test]
+fn failures_of_the_driver() {
+    let mut machine = Machine::new();
+    let invite = Backend {
+        state: PeerState::Is(S::InitWait),
+        online: true,
+    };
+    machine.handle(Input::Backend(invite), 0);
+    while machine.next_action() != Some(Action::Publish) {}
+    machine.handle(Input::Published(None), 0);
+    assert_eq!(machine.next_action(), Some(Action::Close));
+    assert_eq!(machine.next_action(), Some(Action::WriteState(S::Closing)));
+    assert_eq!(machine.next_action(), Some(Action::WriteState(S::Closed)));
+    assert_eq!(machine.next_action(), None);
+    assert_eq!(machine.deadline(), Some(BACKOFF_MIN));
+    machine.handle(Input::Tick, BACKOFF_MIN);
+    assert_eq!(
+        machine.next_action(),
+        Some(Action::WriteState(S::Initialising))
+    );
+    assert_eq!(machine.next_action(), Some(Action::Publish));
+    machine.handle(Input::Published(Some(S::Initialised)), 300);
+    machine.handle(
+        Input::Backend(Backend {
+            state: PeerState::Is(S::Connected),
+            online: true,
+        }),
+        300,
+    );
+    while machine.next_action() != Some(Action::Connect) {}
+    machine.handle(Input::Connected(false), 300);
+    assert_eq!(machine.next_action(), Some(Action::Close));
+}
+
+#[test]
+fn a_stall_is_reported_once() {
+    let mut world = World::new(Kind::Dead, S::InitWait);
+    world.input(Input::Backend(world.backend));
+    for _ in 0..5 {
+        world.now += STALL_LIMIT;
+        world.input(Input::Tick);
+    }
+    let stalls = world
+        .log
+        .iter()
+        .filter(|action| **action == Action::ReportStall)
+        .count();
+    assert_eq!(stalls, 1);
+}
+
+#[test]
+fn repeated_announcements_are_passed_on_and_nonsense_is_not() {
+    let mut world = connected(Kind::Blkback);
+    world.log.clear();
+    for state in [S::Connected, S::Reconfiguring, S::Reconfigured] {
+        world.input(Input::Backend(Backend {
+            state: PeerState::Is(state),
+            online: true,
+        }));
+    }
+    assert_eq!(world.log, [Action::Changed; 3]);
+    world.log.clear();
+    world.input(Input::Backend(Backend {
+        state: PeerState::Nonsense,
+        online: true,
+    }));
+    world.input(Input::Tick);
+    assert!(world.log.is_empty() && world.machine.is_connected());
+}
+
+#[test]
+fn resume_begins_anew_from_anywhere() {
+    let mut world = connected(Kind::Netback);
+    world.backend.state = PeerState::Is(S::InitWait);
+    world.log.clear();
+    world.input(Input::Resume);
+    assert_eq!(
+        world.log,
+        [Action::Close, Action::WriteState(S::Initialising)]
+    );
+    world.settle();
+    assert!(world.machine.is_connected());
+}
+
+#[test]
+fn state_nodes() {
+    for (text, state) in [
+        (None, PeerState::Missing),
+        (Some(&b"0"[..]), PeerState::Missing),
+        (Some(b"6"), PeerState::Is(S::Closed)),
+        (Some(b"9"), PeerState::Nonsense),
+        (Some(b"4294967298"), PeerState::Nonsense),
+        (Some(b""), PeerState::Nonsense),
+    ] {
+        assert_eq!(PeerState::parse(text), state);
+    }
+}
+
+fn inputs() -> impl Strategy<Value = Input> {
+    let state = prop_oneof![
+        Just(PeerState::Missing),
+        Just(PeerState::Nonsense),
+        (1usize..9).prop_map(|i| PeerState::Is(S::ALL[i])),
+    ];
+    prop_oneof![
+        6 => (state, any::<bool>()).prop_map(|(state, online)| Input::Backend(Backend { state, online })),
+        1 => Just(Input::Fault),
+        2 => Just(Input::Tick),
+        1 => Just(Input::Resume),
+        1 => prop_oneof![9 => Just(Input::Tick), 1 => Just(Input::Vanish), 1 => Just(Input::Unbind)],
+    ]
+}
+
+proptest! {
+    /// Whatever a backend shows, at whatever times: rings are made once and dropped once, the
+    /// driver goes live only on what it published, nothing follows Remove, no action is lost, and
+    /// an unbind ends within the limits.
+    #[test]
+    fn any_backend(
+        steps in prop::collection::vec((inputs(), 0u64..8000, any::<bool>(), 0usize..10), 0..80)
+    ) {
+        let mut machine = Machine::new();
+        let (mut now, mut published, mut live, mut removed) = (0, false, false, false);
+        let ending = [(Input::Unbind, 0, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0)];
+        for (input, pause, ok, state) in steps.into_iter().chain(ending) {
+            now += pause;
+            machine.handle(input, now);
+            prop_assert!(machine.queued < ACTIONS_MAX, "an action may have been lost");
+            let mut count = 0;
+            while let Some(action) = machine.next_action() {
+                prop_assert!(!removed, "{action:?} after Remove");
+                count += 1;
+                prop_assert!(count < 20, "it goes round in circles");
+                match action {
+                    Action::Publish => {
+                        prop_assert!(!published);
+                        published = true;
+                        let outcome = ok.then(|| S::ALL[state % 9]);
+                        machine.handle(Input::Published(outcome), now);
+                    }
+                    Action::Connect => {
+                        prop_assert!(published && !live);
+                        live = ok;
+                        machine.handle(Input::Connected(ok), now);
+                    }
+                    Action::Changed => prop_assert!(live),
+                    Action::Close => {
+                        prop_assert!(published);
+                        published = false;
+                        live = false;
+                    }
+                    Action::WriteState(state) => {
+                        prop_assert!(published || !matches!(state, S::Initialised | S::Connected));
+                        prop_assert!(!published || !matches!(state, S::Closed | S::Closing));
+                    }
+                    Action::ReportStall => prop_assert!(published),
+                    Action::Remove => {
+                        prop_assert!(!published);
+                        removed = true;
+                    }
+                }
+            }
+            prop_assert_eq!(machine.is_gone(), removed);
+            prop_assert_eq!(machine.is_connected(), live && published);
+        }
+        prop_assert!(removed, "an unbind does not end");
+    }
+}

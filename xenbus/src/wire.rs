@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Messages of the xenstore wire protocol (`xen/include/public/io/xs_wire.h`).
+//!
+//! Every message is a 16-byte header and at most [`PAYLOAD_MAX`] bytes of payload. The stream has
+//! no other framing, so one wrong length loses it for good: [`Parser`] refuses such a header and
+//! stays refused until [`Parser::reset`].
+
+use core::mem::size_of;
+use zerocopy::FromBytes;
+
+pub use xen_sys::xenstore::{MessageType as Operation, XsdSockmsg as Header, PAYLOAD_MAX};
+
+/// Length of a message header in bytes (`struct xsd_sockmsg`).
+pub const HEADER_LEN: usize = size_of::<Header>();
+
+/// A header for a request whose payload is the concatenation of `parts`.
+///
+/// # Errors
+/// [`WireError::PayloadTooLong`] when the parts together exceed [`PAYLOAD_MAX`].
+pub fn request(
+    op: Operation,
+    req_id: u32,
+    tx_id: u32,
+    parts: &[&[u8]],
+) -> Result<Header, WireError> {
+    let len = parts
+        .iter()
+        .try_fold(0usize, |sum, part| sum.checked_add(part.len()))
+        .filter(|len| *len <= PAYLOAD_MAX)
+        .and_then(|len| u32::try_from(len).ok())
+        .ok_or(WireError::PayloadTooLong)?;
+    Ok(Header {
+        kind: op.number(),
+        req_id,
+        tx_id,
+        len,
+    })
+}
+
+/// What can be wrong with a message as such. All of them end the stream but `PayloadTooLong` on
+/// the sending side, which only refuses the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// The payload is longer than [`PAYLOAD_MAX`].
+    PayloadTooLong,
+    /// The store sent an operation number that is none of the protocol's.
+    UnknownType(u32),
+}
+
+/// One complete message, still inside the parser's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The header as received.
+    pub header: Header,
+    /// The operation named in the header.
+    pub op: Operation,
+    /// The payload, `header.len` bytes.
+    pub payload: &'a [u8],
+}
+
+/// Cuts a byte stream into messages, however it is chopped up.
+///
+/// Use: read bytes into [`Parser::wanted`] (as many as there are), tell [`Parser::advance`] how
+/// many, and look at [`Parser::message`]; when there is one, use it and call
+/// [`Parser::next_message`].
+pub struct Parser {
+    buffer: [u8; HEADER_LEN + PAYLOAD_MAX],
+    have: usize,
+    need: usize,
+    failed: Option<WireError>,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Parser {
+    /// A parser at a message boundary.
+    pub const fn new() -> Parser {
+        Parser {
+            buffer: [0; HEADER_LEN + PAYLOAD_MAX],
+            have: 0,
+            need: HEADER_LEN,
+            failed: None,
+        }
+    }
+
+    /// Where the next bytes of the stream go; its length is how many more bytes are needed before
+    /// there is anything new to see. Empty when a message is complete.
+    ///
+    /// # Errors
+    /// The error that ended the stream, if one did.
+    pub fn wanted(&mut self) -> Result<&mut [u8], WireError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(self.buffer.get_mut(self.have..self.need).unwrap_or(&mut [])),
+        }
+    }
+
+    /// Says that `count` bytes were put at the start of [`Parser::wanted`]. A count beyond what
+    /// was wanted is taken as all of it.
+    ///
+    /// # Errors
+    /// The header just completed is not one of this protocol; the stream is lost.
+    pub fn advance(&mut self, count: usize) -> Result<(), WireError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let was_header = self.have < HEADER_LEN;
+        self.have = self.have.saturating_add(count).min(self.need);
+        if was_header && self.have == HEADER_LEN {
+            self.need = Self::check(&self.header()).map_err(|error| *self.failed.insert(error))?;
+        }
+        Ok(())
+    }
+
+    /// The message just completed, if the stream stands at the end of one.
+    pub fn message(&self) -> Option<Message<'_>> {
+        if self.failed.is_some() || self.have < HEADER_LEN || self.have < self.need {
+            return None;
+        }
+        let header = self.header();
+        let op = Operation::from_number(header.kind)?;
+        let payload = self.buffer.get(HEADER_LEN..self.need)?;
+        Some(Message {
+            header,
+            op,
+            payload,
+        })
+    }
+
+    /// Whether the stream stands between two messages. A stream left elsewhere cannot be taken
+    /// over by another parser.
+    pub fn is_between_messages(&self) -> bool {
+        self.have == 0 && self.failed.is_none()
+    }
+
+    /// Lets go of the complete message. Does nothing when there is none.
+    pub fn next_message(&mut self) {
+        if self.message().is_some() {
+            self.have = 0;
+            self.need = HEADER_LEN;
+        }
+    }
+
+    /// Starts over on a new stream.
+    pub fn reset(&mut self) {
+        self.have = 0;
+        self.need = HEADER_LEN;
+        self.failed = None;
+    }
+
+    fn header(&self) -> Header {
+        // The buffer is longer than a header, so that there always is one to read.
+        Header::read_from_prefix(&self.buffer)
+            .map_or_else(|_| Header::default(), |(header, _)| header)
+    }
+
+    /// The length of the whole message that `header` begins.
+    fn check(header: &Header) -> Result<usize, WireError> {
+        if Operation::from_number(header.kind).is_none() {
+            return Err(WireError::UnknownType(header.kind));
+        }
+        usize::try_from(header.len)
+            .ok()
+            .filter(|len| *len <= PAYLOAD_MAX)
+            .and_then(|len| len.checked_add(HEADER_LEN))
+            .ok_or(WireError::PayloadTooLong)
+    }
+}
+
+#[cfg(test)]
+mod tests;
