@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{bail, Context, Result};
 
 use crate::cache::{remove_tree, Cache, Key};
+use crate::process::tied;
 use crate::progress::{Progress, Step};
 
 /// The Debian release that the bed and the toolchain are made of.
@@ -156,7 +157,7 @@ impl Archive {
         log: &Path,
         step: &dyn Step,
     ) -> Result<()> {
-        let mut child = Command::new("mmdebstrap")
+        let mut child = tied("mmdebstrap")
             .args([
                 "--mode=root",
                 "--architectures=amd64",

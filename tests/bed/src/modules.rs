@@ -6,14 +6,15 @@
 //! compiles only what that touches.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::cache::{list_tree, Cache, Entry, Key};
-use crate::progress::Progress;
-use crate::toolchain::{run_logged, Toolchain};
+use crate::process::run_logged;
+use crate::progress::{Progress, Step};
+use crate::toolchain::Toolchain;
 
 /// The modules of the product, in the order in which they are inserted. The self-test modules are built with them.
 pub const MODULES: &[&str] = &["xen-platform-pci", "xen-balloon", "xen-vbd", "xen-vnif"];
@@ -34,14 +35,35 @@ impl Modules {
         source: &Path,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let key = Key::new("modules 1")
-            .with("toolchain", toolchain.id())
-            .with_tree(source, &is_source)?;
-        let entry = cache.entry("modules", &key, |to| {
-            make(cache, toolchain, source, to, progress)
+        let entry = cache.entry("modules", &key("modules 1", toolchain, source)?, |to| {
+            let step = progress.step("Building the modules", None);
+            let build = Build::run(cache, toolchain, source, &["XENPV_SELFTEST=1"], to, &*step)?;
+            build.collect(toolchain, to, &*step)
         })?;
         cache.prune("modules", BUILDS_KEPT)?;
         Ok(Modules { entry })
+    }
+
+    /// Has clippy read all that [`Modules::build`] compiles. A warning is an error.
+    pub fn lint(
+        cache: &Cache,
+        toolchain: &Toolchain,
+        source: &Path,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        cache.entry("lint", &key("lint 1", toolchain, source)?, |to| {
+            let step = progress.step("Clippy reads the modules", None);
+            Build::run(
+                cache,
+                toolchain,
+                source,
+                &["XENPV_SELFTEST=1", "CLIPPY=1"],
+                to,
+                &*step,
+            )?;
+            Ok(())
+        })?;
+        cache.prune("lint", BUILDS_KEPT)
     }
 
     /// The directory that holds them, without debugging information; `debug/` below it has them with it.
@@ -55,52 +77,75 @@ impl Modules {
     }
 }
 
-fn make(
-    cache: &Cache,
-    toolchain: &Toolchain,
-    source: &Path,
-    to: &Path,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let step = progress.step("Building the modules", None);
-    let place = Key::new("build directory")
-        .with(
-            "checkout",
-            source.canonicalize()?.to_string_lossy().as_bytes(),
-        )
-        .hex();
-    let name = format!("build-{place}");
-    let _lock = cache.lock(&name)?;
-    let directory = toolchain.root().join("build").join(&place);
-    copy_sources(source, &directory)?;
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut make = toolchain.command("make");
-    make.arg("-C")
-        .arg(toolchain.kernel.headers())
-        .args(["modules", "XENPV_SELFTEST=1"]);
-    make.arg(format!("M=/build/{place}"))
-        .arg(format!("-j{jobs}"));
-    run_logged(make, &to.join("make.log"), &*step).context("the modules do not build")?;
-    fs::create_dir(to.join("debug"))?;
-    fs::create_dir_all(directory.join(".stripped"))?;
-    let order =
-        fs::read_to_string(directory.join("modules.order")).context("Kbuild built no modules")?;
-    for object in order.lines() {
-        let file = Path::new(object).with_extension("ko");
-        let file = file.file_name().unwrap_or_default();
-        let stripped = Path::new(".stripped").join(file);
+fn key(recipe: &str, toolchain: &Toolchain, source: &Path) -> Result<Key> {
+    Key::new(recipe)
+        .with("toolchain", toolchain.id())
+        .with_tree(source, &is_source)
+}
+
+/// A build directory after Kbuild has run in it, for as long as no other run may touch it.
+struct Build {
+    /// Where it is inside the toolchain root.
+    inside: PathBuf,
+    /// The same directory, from without.
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Build {
+    /// Copies the sources in and runs Kbuild. Each checkout and set of options has its own directory.
+    fn run(
+        cache: &Cache,
+        toolchain: &Toolchain,
+        source: &Path,
+        options: &[&str],
+        to: &Path,
+        step: &dyn Step,
+    ) -> Result<Self> {
+        let checkout = source.canonicalize()?;
+        let place = Key::new("build directory")
+            .with("checkout", checkout.to_string_lossy().as_bytes())
+            .with("options", options.join(" "))
+            .hex();
+        let lock = cache.lock(&format!("build-{place}"))?;
         let inside = Path::new("/build").join(&place);
-        let mut strip = toolchain.command("strip");
-        strip
-            .args(["--strip-debug", "-o"])
-            .arg(inside.join(&stripped))
-            .arg(inside.join(file));
-        run_logged(strip, &to.join("strip.log"), &*step)
-            .with_context(|| format!("cannot strip {object}"))?;
-        fs::copy(directory.join(file), to.join("debug").join(file))?;
-        fs::copy(directory.join(stripped), to.join(file))?;
+        let directory = toolchain.root().join("build").join(&place);
+        copy_sources(source, &directory)?;
+        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut make = toolchain.command("make");
+        make.arg("-C")
+            .arg(toolchain.kernel.headers())
+            .arg(format!("M={}", inside.display()));
+        make.args(options).arg(format!("-j{jobs}")).arg("modules");
+        run_logged(make, &to.join("make.log"), step).context("the modules do not build")?;
+        Ok(Build {
+            inside,
+            directory,
+            _lock: lock,
+        })
     }
-    Ok(())
+
+    /// Copies what was built to `to`, stripped, and as it is to `debug/` there.
+    fn collect(&self, toolchain: &Toolchain, to: &Path, step: &dyn Step) -> Result<()> {
+        fs::create_dir(to.join("debug"))?;
+        fs::create_dir_all(self.directory.join(".stripped"))?;
+        let order = fs::read_to_string(self.directory.join("modules.order"));
+        for object in order.context("Kbuild built no modules")?.lines() {
+            let module = Path::new(object).with_extension("ko");
+            let file = module.file_name().unwrap_or_default();
+            let stripped = Path::new(".stripped").join(file);
+            let mut strip = toolchain.command("strip");
+            strip
+                .args(["--strip-debug", "-o"])
+                .arg(self.inside.join(&stripped))
+                .arg(self.inside.join(file));
+            run_logged(strip, &to.join("strip.log"), step)
+                .with_context(|| format!("cannot strip {object}"))?;
+            fs::copy(self.directory.join(file), to.join("debug").join(file))?;
+            fs::copy(self.directory.join(stripped), to.join(file))?;
+        }
+        Ok(())
+    }
 }
 
 /// Makes the sources in `to` those of `from`. Files that are the same are left alone, so that their times say so too;

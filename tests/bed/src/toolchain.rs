@@ -5,16 +5,16 @@
 //! Modules are built inside it (chroot). The sources are copied in, so nothing of the machine is mounted there.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 
 use crate::archive::{ensure_host_packages, Archive};
 use crate::cache::{remove_tree, Cache, Entry, Key};
 use crate::kernel::Kernel;
-use crate::progress::{Progress, Step};
+use crate::process::{run_logged, tied};
+use crate::progress::Progress;
 
 /// What compiling the kernel's Rust crates and modules needs, besides the C compiler.
 const TOOLS: &[&str] = &[
@@ -192,10 +192,12 @@ fn make_metadata(kernel: &Kernel, root: &Path, log: &Path, progress: &dyn Progre
 /// A command that runs inside a root, with `/proc` (which rustc needs) mounted there for itself alone, with an
 /// environment of its own, and with its errors going to its standard output.
 fn inside(root: &Path, program: &str) -> Command {
-    let mut command = Command::new("unshare");
+    let mut command = tied("sh");
     command
-        .args(["--mount", "--propagation=private", "sh", "-c"])
-        .arg(r#"exec 2>&1; mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#)
+        .args([
+            "-c",
+            r#"exec 2>&1; mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#,
+        ])
         .arg(root)
         .args([
             "/usr/bin/env",
@@ -204,54 +206,8 @@ fn inside(root: &Path, program: &str) -> Command {
             "HOME=/root",
             "LC_ALL=C.UTF-8",
         ])
-        .arg(program)
-        .stdin(Stdio::null());
+        .arg(program);
     command
-}
-
-/// Runs a command with its standard output going to `log`, and each line of it to the step. The error of a command that
-/// fails carries the lines that tell why.
-pub fn run_logged(mut command: Command, log: &Path, step: &dyn Step) -> Result<()> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run {:?}", command.get_program()))?;
-    let mut text = String::new();
-    for line in child
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|pipe| BufReader::new(pipe).split(b'\n'))
-    {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        step.doing(line.trim());
-        text.push_str(&line);
-        text.push('\n');
-    }
-    fs::write(log, &text)?;
-    if !child.wait()?.success() {
-        bail!("{}", reason(&text));
-    }
-    Ok(())
-}
-
-/// The part of a build's output that tells why it failed: from the first error on, 60 lines at most.
-fn reason(output: &str) -> String {
-    let lines: Vec<&str> = output.lines().collect();
-    let is_error = |line: &&str| {
-        line.contains("error:") || line.contains("error[") || line.starts_with("xenpv:")
-    };
-    let first = lines
-        .iter()
-        .position(is_error)
-        .unwrap_or(lines.len().saturating_sub(20));
-    lines
-        .iter()
-        .skip(first)
-        .take(60)
-        .copied()
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 /// Removes every file and directory whose path begins with `start`.
