@@ -32,7 +32,7 @@ impl PortIndex {
 
     /// The place of bit `bit` of word `word`, both taken modulo 64.
     #[inline]
-    pub(crate) const fn at(word: usize, bit: u32) -> Self {
+    pub const fn at(word: usize, bit: u32) -> Self {
         Self(((word % WORDS) as u16) << 6 | (bit % 64) as u16)
     }
 

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A port with its handler.
+
+use crate::service::{service, Service, BINDING};
+use crate::slot::{Slot, CHIP};
+use event_channel::{MaskReason, PortIndex, PORTS};
+use kernel::cpu::CpuId;
+use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
+use kernel::{prelude::*, sync::Arc};
+use linux::irq::{Callback, Handler, Irq, Request};
+use xen_hypercall::{to_error, Xen};
+use xen_sys::{Domid, Hypervisor, Port};
+
+/// What a channel has seen so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelCounters {
+    /// Events that were delivered to the handler.
+    pub events: u64,
+}
+
+/// A port of Xen, closed on drop unless it came from elsewhere.
+pub(crate) struct OpenPort {
+    port: Port,
+    ours: bool,
+}
+
+impl OpenPort {
+    /// Takes care of a port that Xen has just given to us.
+    pub(crate) fn ours(port: Port) -> Self {
+        Self { port, ours: true }
+    }
+
+    /// Uses a port that somebody else closes.
+    fn borrowed(port: Port) -> Self {
+        Self { port, ours: false }
+    }
+
+    pub(crate) fn port(&self) -> Port {
+        self.port
+    }
+}
+
+impl Drop for OpenPort {
+    fn drop(&mut self) {
+        if self.ours {
+            if let Err(error) = Xen.evtchn_close(self.port) {
+                pr_err!(
+                    "Xen does not close port {}: {}\n",
+                    self.port.0,
+                    format_args!("{error}")
+                );
+            }
+        }
+    }
+}
+
+/// A slot that is ours, and its port bound to a CPU.
+///
+/// # Invariants
+///
+/// The slot was bound by `new`, and nobody else gives it up.
+struct BoundSlot {
+    slot: &'static Slot,
+    service: &'static Service,
+    /// After everything else: Xen may hand out a closed port's number at once.
+    open: OpenPort,
+}
+
+impl BoundSlot {
+    /// Binds the port to the CPU that has the fewest. With [`BINDING`] held.
+    fn new(service: &'static Service, open: OpenPort) -> Result<Self> {
+        let port = PortIndex::new(open.port()).ok_or_else(|| {
+            pr_err!("event channel port {} is past the {PORTS} of the 2-level ABI: use fewer devices or queues\n", open.port().0);
+            ENOSPC
+        })?;
+        let slot = service.slots().make(port)?;
+        let home = service.choose(None, |_| true).ok_or(ENODEV)?;
+        let cpu = service.cpu(home.as_u32()).ok_or(ENODEV)?;
+        let vcpu = cpu.vcpu().ok_or(ENODEV)?;
+        Xen.evtchn_bind_vcpu(port.port(), vcpu).map_err(to_error)?;
+        slot.state()
+            .bind(service.ports(), port, home.as_u32())
+            .map_err(|_| EBUSY)?;
+        cpu.events.add(port);
+        // INVARIANT: Just bound.
+        Ok(Self {
+            slot,
+            service,
+            open,
+        })
+    }
+}
+
+impl Drop for BoundSlot {
+    fn drop(&mut self) {
+        // The interrupt's shutdown has done this already, unless it was never requested.
+        self.slot.begin_close(self.service);
+        self.slot.state().finish_close();
+    }
+}
+
+/// A slot whose interrupt the upcalls know.
+struct Published(&'static Slot);
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        self.0.set_descriptor(None);
+    }
+}
+
+/// An event channel: a port, its Linux interrupt and its handler.
+///
+/// Dropping it sleeps: it masks the port, waits until the handler does not run any more, and closes the port. Not from
+/// its own handler.
+pub struct EventChannel {
+    // Dropped in this order.
+    _published: Published,
+    _request: Request,
+    irq: Irq,
+    bound: BoundSlot,
+    /// The last, so that the service sees the channel until it is gone.
+    _count: Counted,
+}
+
+impl EventChannel {
+    /// Allocates a port that `remote` may bind to, and calls `handler` for its events. `name` is seen in
+    /// /proc/interrupts.
+    ///
+    /// The handler runs in hard interrupt context, never on two CPUs at a time, and may be called without a new event.
+    ///
+    /// # Errors
+    /// `ENOSPC` when Xen has no port left or no bit for it, `ENOMEM`, `ENODEV` when the service is not there, what Xen
+    /// said.
+    pub fn alloc_unbound<H: Handler>(remote: Domid, name: &CStr, handler: Arc<H>) -> Result<Self> {
+        let port = Xen.evtchn_alloc_unbound(remote).map_err(to_error)?;
+        Self::bind(OpenPort::ours(port), name, Callback::new(handler))
+    }
+
+    /// Calls `handler` for the events of `port`, which the toolstack made: xenstore's or the console's. It is not
+    /// closed on drop, for nobody could open it again. An event that came before is delivered.
+    ///
+    /// # Errors
+    /// `EBUSY` when the port has a handler, else as [`Self::alloc_unbound`].
+    pub fn bind_store_port<H: Handler>(port: Port, name: &CStr, handler: Arc<H>) -> Result<Self> {
+        Self::bind(OpenPort::borrowed(port), name, Callback::new(handler))
+    }
+
+    fn bind(open: OpenPort, name: &CStr, handler: Callback) -> Result<Self> {
+        let service = service().ok_or(ENODEV)?;
+        let count = Counted::new(service);
+        // CPUs that go look for ports to move under this lock: they find this one bound, or not at all.
+        let _binding = BINDING.lock();
+        let bound = BoundSlot::new(service, open)?;
+        let irq = Irq::new(&CHIP, bound.slot)?;
+        let published = Published(bound.slot);
+        bound.slot.set_descriptor(Some(irq.descriptor()));
+        let request = Request::with_callback(irq.number(), name, handler, false)?;
+        bound.slot.set_irq(irq.number());
+        Ok(Self {
+            _published: published,
+            _request: request,
+            irq,
+            bound,
+            _count: count,
+        })
+    }
+
+    /// The port: what the peer is told.
+    pub fn port(&self) -> Port {
+        self.bound.open.port()
+    }
+
+    /// Linux's number of the interrupt.
+    pub fn irq(&self) -> u32 {
+        self.irq.number()
+    }
+
+    /// Sends an event to the other end. Any context; one hypercall.
+    pub fn notify(&self) {
+        // It fails only when the other end is gone, and then there is nobody to tell.
+        let _ = Xen.evtchn_send(self.port());
+    }
+
+    /// Asks for no events for now. A handler that runs on another CPU may still be at it, and may be called once more.
+    /// Any context; no hypercall.
+    pub fn mask(&self) {
+        let ports = self.bound.service.ports();
+        self.bound.slot.mask(ports, MaskReason::Driver);
+    }
+
+    /// Asks for events again; one that came meanwhile is delivered. Any context; a hypercall only in that case.
+    pub fn unmask(&self) {
+        let ports = self.bound.service.ports();
+        self.bound.slot.unmask(ports, MaskReason::Driver);
+    }
+
+    /// Lets `cpu` serve the channel, as a write to its smp_affinity does. Process context.
+    ///
+    /// # Errors
+    /// `EINVAL` when the CPU is offline, or what Xen said. With upcalls by PCI line one CPU serves all channels and
+    /// this changes nothing.
+    pub fn set_affinity(&self, cpu: CpuId) -> Result {
+        self.irq.set_cpu(cpu)
+    }
+
+    /// What the channel has seen so far.
+    pub fn counters(&self) -> ChannelCounters {
+        ChannelCounters {
+            events: self.bound.slot.state().events(),
+        }
+    }
+}
+
+impl Drop for EventChannel {
+    fn drop(&mut self) {
+        let _binding = BINDING.lock();
+        self.bound.slot.set_irq(0);
+    }
+}
+
+/// One of the channels that the service has.
+struct Counted(&'static Service);
+
+impl Counted {
+    fn new(service: &'static Service) -> Self {
+        service.count_channels(1);
+        Self(service)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count_channels(-1);
+    }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One slot for each port: what the upcall finds under a port's number.
+
+use crate::lost;
+use crate::service::{service, Service};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use event_channel::{
+    Binding, MaskReason, Move, PortIndex, PortState, Raise, SharedPorts, PORTS_PER_WORD, WORDS,
+};
+use kernel::cpu::CpuId;
+use kernel::cpumask::Cpumask;
+use kernel::error::code::{EBUSY, ENODEV, ENOMEM};
+use kernel::sync::SetOnce;
+use kernel::{bindings, prelude::*};
+use linux::irq::{Chip, Descriptor, Line};
+use xen_hypercall::{to_error, Xen};
+use xen_sys::Hypervisor;
+
+/// The chip of all event channels.
+pub(crate) static CHIP: Chip<Slot> = Chip::new(c"xen-event");
+
+/// A port. Slots are made when a port of their word is bound for the first time, and stay as long as the service.
+pub(crate) struct Slot {
+    /// The port's interrupt; null when it has none.
+    descriptor: AtomicPtr<bindings::irq_desc>,
+    /// The number of a port's interrupt once it is in full operation, else 0. Changes under
+    /// [`crate::service::BINDING`].
+    irq: AtomicU32,
+    port: PortIndex,
+    state: PortState,
+}
+
+impl Slot {
+    fn new(port: PortIndex) -> Self {
+        Self {
+            descriptor: AtomicPtr::new(core::ptr::null_mut()),
+            irq: AtomicU32::new(0),
+            port,
+            state: PortState::new(),
+        }
+    }
+
+    pub(crate) fn port(&self) -> PortIndex {
+        self.port
+    }
+
+    pub(crate) fn state(&self) -> &PortState {
+        &self.state
+    }
+
+    /// The port's interrupt, for an upcall.
+    #[inline]
+    pub(crate) fn descriptor(&self) -> Option<Descriptor> {
+        // SAFETY: Only `set_descriptor` stores there.
+        unsafe { Descriptor::from_ptr(self.descriptor.load(Ordering::Acquire)) }
+    }
+
+    pub(crate) fn set_descriptor(&self, descriptor: Option<Descriptor>) {
+        let ptr = descriptor.map_or(core::ptr::null_mut(), Descriptor::as_ptr);
+        self.descriptor.store(ptr, Ordering::Release);
+    }
+
+    /// The interrupt's number when it is in full operation. Under the lock it stays so.
+    pub(crate) fn irq(&self) -> Option<u32> {
+        Some(self.irq.load(Ordering::Relaxed)).filter(|&irq| irq != 0)
+    }
+
+    pub(crate) fn set_irq(&self, irq: u32) {
+        self.irq.store(irq, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mask(&self, ports: SharedPorts<'_>, reason: MaskReason) {
+        self.state.mask(ports, self.port, reason);
+    }
+
+    pub(crate) fn unmask(&self, ports: SharedPorts<'_>, reason: MaskReason) {
+        let raise = self.state.unmask(ports, self.port, reason);
+        self.see_to(ports, raise);
+    }
+
+    /// Raises the upcall for an event that waits on an open port.
+    pub(crate) fn raise_again(&self, ports: SharedPorts<'_>) {
+        let raise = self.state.raise_again(ports, self.port);
+        self.see_to(ports, raise);
+    }
+
+    fn see_to(&self, ports: SharedPorts<'_>, mut raise: Raise) {
+        while raise == Raise::Needed {
+            if Xen.evtchn_unmask(self.port.port()).is_err() {
+                // Only for a port that is closed: nobody waits for its events.
+                return;
+            }
+            raise = self.state.raised(ports, self.port);
+        }
+    }
+
+    /// Takes the port from the CPU that serves it, for good. Not at the same time as [`Line::place`].
+    pub(crate) fn begin_close(&self, service: &Service) {
+        let cpu = self.state.begin_close(service.ports(), self.port);
+        if let Some(cpu) = cpu.and_then(|cpu| service.cpu(cpu)) {
+            cpu.events.remove(self.port);
+        }
+    }
+
+    /// Lets `to` serve the port instead of the CPU that does.
+    fn move_to(&self, service: &Service, to: CpuId) -> Result {
+        let new = service.cpu(to.as_u32()).ok_or(ENODEV)?;
+        let vcpu = new.vcpu().ok_or(ENODEV)?;
+        let ports = service.ports();
+        let moving = Move::begin(&self.state, ports, self.port).ok_or(EBUSY)?;
+        let old = service.cpu(moving.origin()).ok_or(ENODEV)?;
+        let bound = Xen.evtchn_bind_vcpu(self.port.port(), vcpu);
+        let raise = match bound {
+            Ok(()) => moving.finish(&old.events, &new.events, to.as_u32()),
+            Err(_) => moving.abandon(),
+        };
+        self.see_to(ports, raise);
+        lost::look_later();
+        bound.map_err(to_error)
+    }
+}
+
+impl Line for Slot {
+    fn startup(&self) {
+        self.unmask_for_core();
+    }
+
+    fn shutdown(&self) {
+        if let Some(service) = service() {
+            self.begin_close(service);
+        }
+    }
+
+    fn mask(&self) {
+        if let Some(service) = service() {
+            Slot::mask(self, service.ports(), MaskReason::Interrupt);
+        }
+    }
+
+    fn unmask(&self) {
+        self.unmask_for_core();
+    }
+
+    fn retrigger(&self) {
+        if let Some(service) = service() {
+            service.ports().set_pending(self.port);
+            self.raise_again(service.ports());
+        }
+    }
+
+    fn place(&self, wanted: &Cpumask) -> Result<CpuId> {
+        let service = service().ok_or(ENODEV)?;
+        let Binding::Bound(now) = self.state.binding() else {
+            return Err(EBUSY);
+        };
+        let cpu = service
+            .choose(Some(now), |cpu| wanted.test(cpu))
+            .ok_or(EBUSY)?;
+        if cpu.as_u32() != now {
+            self.move_to(service, cpu)?;
+        }
+        Ok(cpu)
+    }
+}
+
+impl Slot {
+    fn unmask_for_core(&self) {
+        if let Some(service) = service() {
+            Slot::unmask(self, service.ports(), MaskReason::Interrupt);
+        }
+    }
+}
+
+/// The slots of all ports.
+pub(crate) struct Slots {
+    words: [SetOnce<KVec<Slot>>; WORDS],
+}
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        Self {
+            words: [const { SetOnce::new() }; WORDS],
+        }
+    }
+
+    /// The slot of `port`; `None` when no port of its word was ever bound.
+    #[inline]
+    pub(crate) fn get(&self, port: PortIndex) -> Option<&Slot> {
+        self.words.get(port.word())?.as_ref()?.get(port.bit())
+    }
+
+    /// The slot of `port`, made if need be. One caller at a time.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn make(&self, port: PortIndex) -> Result<&Slot> {
+        let word = self.words.get(port.word()).ok_or(ENOMEM)?;
+        if word.as_ref().is_none() {
+            let mut slots = KVec::with_capacity(PORTS_PER_WORD, GFP_KERNEL)?;
+            for bit in 0..PORTS_PER_WORD {
+                slots.push_within_capacity(Slot::new(PortIndex::at(port.word(), bit as u32)))?;
+            }
+            word.populate(slots);
+        }
+        self.get(port).ok_or(ENOMEM)
+    }
+
+    /// Every slot there is.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.words.iter().filter_map(SetOnce::as_ref).flatten()
+    }
+}
