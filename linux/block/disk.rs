@@ -174,8 +174,10 @@ impl<T: Operations> Disk<T> {
 
     /// Tells everybody who has it open that the disk is gone for good; new I/O fails.
     pub fn mark_dead(&self) {
-        // SAFETY: the disk is alive.
-        unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
+        if self.added.load(Ordering::Acquire) {
+            // SAFETY: the disk is alive, and was added.
+            unsafe { bindings::blk_mark_disk_dead(self.disk.as_ptr()) };
+        }
     }
 
     /// Sets the capacity in sectors of 512 bytes and tells user space; true when that was news.

@@ -19,9 +19,11 @@ mod lock;
 mod major;
 mod operations;
 mod request;
+mod work;
 
 pub use disk::{Counter, Disk, DiskConfig};
 pub use lock::{IrqGuard, IrqLock};
 pub use major::Major;
 pub use operations::{Operations, QueueSetup};
 pub use request::{CompletedList, Op, Request, Status};
+pub use work::WorkQueue;

@@ -164,6 +164,11 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         }
     }
 
+    /// Requests that the ring holds, which is also the range of tags.
+    pub fn depth(&self) -> usize {
+        self.ring.capacity() as usize
+    }
+
     /// The counts so far.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -245,10 +250,8 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         if self.broken {
             return Ok(());
         }
-        self.collect_checked(&mut each).inspect_err(|_| {
-            self.broken = true;
-            self.counters.violations = self.counters.violations.wrapping_add(1);
-        })
+        self.collect_checked(&mut each)
+            .inspect_err(|_| self.give_up())
     }
 
     #[inline]
@@ -301,6 +304,14 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         };
         self.counters.errors = self.counters.errors.wrapping_add(1);
         outcome
+    }
+
+    /// Ends the use of the ring because the backend broke the protocol elsewhere.
+    pub fn give_up(&mut self) {
+        if !self.broken {
+            self.broken = true;
+            self.counters.violations = self.counters.violations.wrapping_add(1);
+        }
     }
 
     /// Hands every unanswered request's token to `each`; for a ring that is going away.

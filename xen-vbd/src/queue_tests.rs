@@ -287,6 +287,20 @@ fn xsa_376_indices_that_cannot_be() {
     }
 }
 
+#[test]
+fn a_violation_elsewhere_ends_the_use_of_the_ring() {
+    let (mut queue, mut back, memory) = pair();
+    read(&mut queue, 0, 100).unwrap();
+    let _ = queue.commit();
+    while back.next_request().unwrap().is_some() {}
+    answer(&mut back, 0, OP_READ, RSP_OKAY);
+    queue.give_up();
+    queue.give_up();
+    assert_eq!(queue.counters().violations, 1);
+    dead(&mut queue, &memory);
+    assert_eq!(taken_back(&mut queue), [100, 77]);
+}
+
 /// What may happen to a queue.
 #[derive(Clone, Debug)]
 enum Step {

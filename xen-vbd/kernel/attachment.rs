@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A disk and its ties to a backend that may go and come back.
+//!
+//! ```text
+//!            connect                close, backend stays online
+//!   NoDisk ----------> Up --------------------------------------> Held
+//!     ^                 ^ \                 connect                / |
+//!     |                 |  `--------------------<-----------------´  | no backend in time
+//!     |                 `-----------.                                v or
+//!     `---- forget -----------------+-- close, disk taken away --> Dead
+//! ```
+//! *Held*: the queues are quiesced. What the backend did not answer waits in the block layer, and is issued once more,
+//! exactly once, to the next backend. *Dead*: everything waiting and to come ends with an error; the disk is only
+//! there still because somebody may have it open, and makes room for a new one when a backend comes back.
+
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        lock::{mutex::MutexBackend, Guard},
+        new_condvar, new_mutex, Arc, CondVar, CondVarTimeoutResult, Mutex,
+    },
+    time::{msecs_to_jiffies, Jiffies},
+};
+use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, WorkQueue};
+use vbd_core::{Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
+use xen_bus::DeviceRef;
+use xen_sys::blkif::SECTOR_SIZE;
+
+use crate::{
+    params,
+    pool::Pool,
+    queue::{Queue, Queues, Unanswered},
+    ring_page::Published,
+};
+
+/// How a disk stands with its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    NoDisk,
+    Up,
+    Held,
+    /// On the way to `Dead`, without the lock for a while.
+    Dying,
+    Dead,
+}
+
+type StateGuard<'a> = Guard<'a, State, MutexBackend>;
+
+/// What changes.
+struct State {
+    link: Link,
+    published: Option<Published>,
+    disk: Option<Arc<Disk<Queues>>>,
+    properties: Option<Properties>,
+    /// The disk could not be shown.
+    add_failed: bool,
+    /// The disk is being shown by a work item, which reads the partition table.
+    adding: bool,
+    /// A work item waits for the end of `patience`.
+    watched: bool,
+    /// How long a disk may still be held; renewed when a backend has answered something in between.
+    patience: Jiffies,
+    /// Answers when `patience` was last renewed.
+    answers: u64,
+}
+
+/// A vbd.
+#[pin_data]
+pub(crate) struct Attachment {
+    #[pin]
+    state: Mutex<State>,
+    #[pin]
+    changed: CondVar,
+    device: DeviceRef,
+    placement: Placement,
+    handle: u16,
+    queues: Arc<Queues>,
+}
+
+impl Attachment {
+    /// A vbd without a disk.
+    pub(crate) fn new(device: &DeviceRef, placement: Placement, handle: u16) -> Result<Arc<Self>> {
+        let queues = Arc::new(Queues::new(device, 1)?, GFP_KERNEL)?;
+        let device = device.clone();
+        let state = State {
+            link: Link::NoDisk,
+            published: None,
+            disk: None,
+            properties: None,
+            add_failed: false,
+            adding: false,
+            watched: false,
+            patience: 0,
+            answers: 0,
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                state <- new_mutex!(state),
+                changed <- new_condvar!(),
+                device,
+                placement,
+                handle,
+                queues,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The name of the disk in `/dev`.
+    pub(crate) fn name(&self) -> &str {
+        self.placement.name.as_str()
+    }
+
+    /// The state, when no kill is half done.
+    fn lock(&self) -> StateGuard<'_> {
+        let mut state = self.state.lock();
+        while state.link == Link::Dying {
+            self.changed.wait(&mut state);
+        }
+        state
+    }
+
+    fn queue(&self) -> Result<&Arc<Queue>> {
+        self.queues.iter().next().ok_or(ENODEV)
+    }
+
+    /// Makes a ring and a channel and lets `announce` write them to xenstore.
+    pub(crate) fn publish(&self, announce: impl FnOnce(&Published) -> Result) -> Result {
+        let mut state = self.lock();
+        self.forget_dead(&mut state);
+        let name = CString::try_from_fmt(fmt!("xen-vbd {}", self.name()))?;
+        let published =
+            Published::new(self.queue()?, self.device.otherend_id(), self.handle, &name)?;
+        announce(&published)?;
+        state.published = Some(published);
+        Ok(())
+    }
+
+    /// Goes live with the ring that was published, to a backend with these properties.
+    pub(crate) fn connect(self: &Arc<Self>, properties: &Properties, works: &WorkQueue) -> Result {
+        let mut state = self.lock();
+        if state.link == Link::Held && !self.same_disk(&state, properties) {
+            pr_warn!("{}: the backend came back with another disk\n", self.name());
+            self.kill(&mut state);
+            self.forget_dead(&mut state);
+        }
+        let published = state.published.take().ok_or(EINVAL)?;
+        let depth = published.depth();
+        let pool = Pool::new(depth, self.device.otherend_id(), properties.persistent)?;
+        let disk = match &state.disk {
+            Some(disk) => disk.clone(),
+            None => Arc::new(self.make_disk(properties, depth)?, GFP_KERNEL)?,
+        };
+        // SAFETY: the disk is new or held, so it is quiesced and its queue closed; the state's lock orders the calls.
+        unsafe { self.queue()?.open(published, pool) };
+        let is_new = state.disk.replace(disk.clone()).is_none();
+        state.properties = Some(*properties);
+        state.link = Link::Up;
+        disk.unquiesce();
+        self.changed.notify_all();
+        self.log_connected(properties);
+        if is_new {
+            return self.add_later(&mut state, disk, works);
+        }
+        disk.set_capacity(properties.sectors);
+        disk.kick();
+        Ok(())
+    }
+
+    /// Takes over a new capacity, if the disk is up.
+    pub(crate) fn resize(&self, capacity: impl FnOnce(u32) -> Result<u64>) {
+        let mut state = self.state.lock();
+        let (Link::Up, Some(properties), Some(disk)) =
+            (state.link, state.properties, state.disk.clone())
+        else {
+            return;
+        };
+        let Ok(sectors) = capacity(properties.logical_block) else {
+            return;
+        };
+        if sectors != properties.sectors {
+            disk.set_capacity(sectors);
+            state.properties = Some(Properties {
+                sectors,
+                ..properties
+            });
+            pr_info!(
+                "{}: now {sectors} sectors of {SECTOR_SIZE} bytes\n",
+                self.name()
+            );
+        }
+    }
+
+    /// Breaks with the backend. With `hold` the disk waits for another one, else it is dead.
+    pub(crate) fn close(self: &Arc<Self>, hold: bool, works: &WorkQueue) {
+        let mut state = self.lock();
+        state.published = None;
+        let hold = hold && !state.add_failed && params::reconnect_timeout_ms() != 0;
+        let unanswered = if hold {
+            Unanswered::Requeue
+        } else {
+            Unanswered::Fail
+        };
+        self.disconnect(&mut state, unanswered);
+        if !hold || !self.watch(&mut state, works) {
+            self.kill(&mut state);
+        }
+    }
+
+    /// The device is gone: so is the disk when this returns.
+    pub(crate) fn remove(&self) {
+        let mut state = self.lock();
+        state.published = None;
+        self.disconnect(&mut state, Unanswered::Fail);
+        self.kill(&mut state);
+        self.forget_dead(&mut state);
+        while state.watched {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// From up to held.
+    fn disconnect(&self, state: &mut StateGuard<'_>, unanswered: Unanswered) {
+        if state.link != Link::Up {
+            return;
+        }
+        let Some(disk) = state.disk.clone() else {
+            return;
+        };
+        disk.quiesce();
+        for queue in self.queues.iter() {
+            // SAFETY: the disk was just quiesced; the state's lock orders the calls.
+            unsafe { queue.close(Some(&disk), unanswered) };
+        }
+        state.link = Link::Held;
+    }
+
+    /// From held to dead: whatever waits ends with an error, and whoever uses the disk is told.
+    fn kill(&self, state: &mut StateGuard<'_>) {
+        if state.link != Link::Held {
+            return;
+        }
+        let Some(disk) = state.disk.clone() else {
+            return;
+        };
+        state.link = Link::Dying;
+        // The queues are closed, so every request that comes now fails.
+        disk.unquiesce();
+        disk.kick();
+        // The partition scan fails too; a disk is told of its death when it is complete.
+        while state.adding {
+            self.changed.wait(state);
+        }
+        disk.mark_dead();
+        state.link = Link::Dead;
+        self.changed.notify_all();
+    }
+
+    /// Takes a dead disk out of the kernel.
+    fn forget_dead(&self, state: &mut StateGuard<'_>) {
+        if state.link == Link::Dead {
+            state.link = Link::NoDisk;
+            state.disk = None;
+            state.add_failed = false;
+        }
+    }
+
+    /// Whether the backend's disk is the one that is held.
+    fn same_disk(&self, state: &State, properties: &Properties) -> bool {
+        state.properties.is_some_and(|old| {
+            let comparable = Properties {
+                sectors: properties.sectors,
+                persistent: properties.persistent,
+                ..old
+            };
+            comparable == *properties
+        })
+    }
+
+    fn make_disk(&self, properties: &Properties, depth: usize) -> Result<Disk<Queues>> {
+        let setup = QueueSetup {
+            queues: 1,
+            depth: u32::try_from(depth)?,
+            timeout_ms: params::timeout_ms(),
+        };
+        let config = DiskConfig {
+            name: self.placement.name.as_bytes(),
+            major: XENVBD_MAJOR,
+            first_minor: self.placement.minors.first,
+            minors: self.placement.minors.count,
+            sectors: properties.sectors,
+            logical_block: properties.logical_block,
+            physical_block: properties.physical_block,
+            max_sectors: MAX_REQUEST_BYTES as u32 / SECTOR_SIZE,
+            write_cache: properties.flush,
+            read_only: properties.read_only,
+            removable: properties.removable,
+            partitions: !self.placement.is_partition,
+        };
+        Disk::new(self.queues.clone(), &setup, &config)
+    }
+
+    /// Shows the disk from a work item: that reads the partition table, for which the backend may take its time, and
+    /// the bus must not wait for it.
+    fn add_later(
+        self: &Arc<Self>,
+        state: &mut StateGuard<'_>,
+        disk: Arc<Disk<Queues>>,
+        works: &WorkQueue,
+    ) -> Result {
+        let this = self.clone();
+        state.adding = true;
+        let spawned = works.try_spawn(GFP_KERNEL, move || {
+            // SAFETY: `remove`, which the bus calls before it unregisters the device, waits for `adding` to end and
+            // drops the disk.
+            let added = unsafe { disk.add(this.device.as_device()) };
+            drop(disk);
+            {
+                let mut state = this.state.lock();
+                state.adding = false;
+                state.add_failed = added.is_err();
+            }
+            this.changed.notify_all();
+            if let Err(error) = added {
+                this.device.fail(
+                    error,
+                    format_args!("the disk {} cannot be added", this.name()),
+                );
+            }
+        });
+        if spawned.is_err() {
+            state.adding = false;
+        }
+        Ok(spawned?)
+    }
+
+    /// Sees to it that a held disk is not held for ever. False when that cannot be.
+    fn watch(self: &Arc<Self>, state: &mut StateGuard<'_>, works: &WorkQueue) -> bool {
+        let answers = self.answers();
+        if answers != state.answers || state.patience == 0 {
+            state.answers = answers;
+            state.patience = msecs_to_jiffies(params::reconnect_timeout_ms());
+        }
+        if state.link != Link::Held || state.watched {
+            return true;
+        }
+        let this = self.clone();
+        state.watched = works
+            .try_spawn(GFP_KERNEL, move || this.wait_for_backend())
+            .is_ok();
+        state.watched
+    }
+
+    /// Waits until the disk is not held any more, or for too long.
+    fn wait_for_backend(&self) {
+        let mut state = self.state.lock();
+        while state.link == Link::Held {
+            let patience = state.patience;
+            state.patience = match self
+                .changed
+                .wait_interruptible_timeout(&mut state, patience)
+            {
+                CondVarTimeoutResult::Woken { jiffies } => jiffies,
+                CondVarTimeoutResult::Signal { jiffies } => jiffies,
+                CondVarTimeoutResult::Timeout => 0,
+            };
+            if state.patience == 0 && state.link == Link::Held {
+                pr_err!(
+                    "{}: no backend for {} s: I/O fails from now on\n",
+                    self.name(),
+                    params::reconnect_timeout_ms() / 1000
+                );
+                self.kill(&mut state);
+            }
+        }
+        state.watched = false;
+        self.changed.notify_all();
+    }
+
+    /// Answers from all backends so far.
+    fn answers(&self) -> u64 {
+        let of = |queue: &Arc<Queue>| Queues::counter(queue, Counter::Responses);
+        self.queues.iter().map(of).fold(0, u64::wrapping_add)
+    }
+
+    fn log_connected(&self, properties: &Properties) {
+        pr_info!(
+            "{}: {} sectors of {} bytes, {}{}{}{}\n",
+            self.name(),
+            properties.sectors / u64::from(properties.logical_block / SECTOR_SIZE).max(1),
+            properties.logical_block,
+            if properties.read_only {
+                "read-only, "
+            } else {
+                ""
+            },
+            if properties.removable {
+                "removable, "
+            } else {
+                ""
+            },
+            if properties.flush {
+                "write cache"
+            } else {
+                "no write cache"
+            },
+            if properties.persistent {
+                ", persistent grants"
+            } else {
+                ""
+            },
+        );
+    }
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A hardware queue of the block layer: the hot path.
+//!
+//! A request goes down through [`Operations::queue_rq`]: its data is copied into the pages of its tag, it takes a slot
+//! of the ring under the lock, and the backend is notified when the batch ends. It comes back in the interrupt handler
+//! ([`EventHandler::handle`]): the answer is checked under the lock, the data is copied out without it, perhaps on
+//! another CPU.
+//!
+//! What is used without the lock hangs in two [`Gate`]s, and this is the protocol of both, carried out by
+//! [`Queue::open`] and [`Queue::close`]:
+//! * The channel is used by `queue_rq` and `commit_rqs`, which the block layer does not call while the disk is quiesced.
+//! * The pool is used by those and by [`Operations::finish`], which is called only for requests that were answered, and
+//!   by nobody once the channel is gone (so that no handler runs) and the block layer has waited for completions.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use kernel::{prelude::*, sync::Arc};
+use linux_block::{CompletedList, Counter, Disk, IrqLock, Op, Operations, Request, Status};
+use ring::Notify;
+use vbd_core::{Counters, Direction, Outcome, Slot};
+use xen_bus::DeviceRef;
+use xen_events::{EventChannel, EventHandler};
+
+use crate::{
+    gate::Gate,
+    pool::Pool,
+    ring_page::{Published, Ring},
+};
+
+/// The ring and its shadow table, with the block layer's requests as tokens.
+pub(crate) type Core = vbd_core::Queue<Request, KVec<Slot<Request>>>;
+
+/// What the lock guards.
+struct Locked {
+    /// None while the disk has no backend. Requests come then only if it will have none again.
+    ring: Option<Ring>,
+    /// Counters of earlier connections.
+    past: Counters,
+}
+
+/// A hardware queue.
+#[pin_data]
+pub(crate) struct Queue {
+    #[pin]
+    locked: IrqLock<Locked>,
+    channel: Gate<EventChannel>,
+    pool: Gate<Pool>,
+    device: DeviceRef,
+    flush_refused: AtomicBool,
+}
+
+/// All hardware queues of a disk.
+pub(crate) struct Queues(KVec<Arc<Queue>>);
+
+/// What becomes of the requests that the backend did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// They are issued again when the backend is back.
+    Requeue,
+    /// They end with an I/O error.
+    Fail,
+}
+
+impl Queues {
+    /// Closed queues, `count` of them.
+    pub(crate) fn new(device: &DeviceRef, count: usize) -> Result<Self> {
+        let mut queues = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            queues.push(Arc::pin_init(Queue::new(device), GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        Ok(Self(queues))
+    }
+
+    /// The queues.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.0.iter()
+    }
+}
+
+impl Queue {
+    fn new(device: &DeviceRef) -> impl PinInit<Self, Error> {
+        let device = device.clone();
+        try_pin_init!(Self {
+            locked <- IrqLock::new(
+                Locked { ring: None, past: Counters::default() },
+                c"xen_vbd queue",
+                kernel::static_lock_class!(),
+            ),
+            channel: Gate::new(),
+            pool: Gate::new(),
+            device,
+            flush_refused: AtomicBool::new(false),
+        })
+    }
+
+    /// Puts a connection in place.
+    ///
+    /// # Safety
+    /// The disk must be quiesced, or not made yet, and the queue closed. The caller orders: one call of `open` or
+    /// [`close`](Self::close) at a time.
+    pub(crate) unsafe fn open(&self, published: Published, pool: Pool) {
+        // SAFETY: quiesced, so there is no reader of the channel; closed, so there is none of the pool. The requests
+        // that will read them come after the disk was opened again.
+        unsafe {
+            self.pool.replace(Some(pool));
+            self.channel.replace(Some(published.channel));
+        }
+        self.locked.lock().ring = Some(published.ring);
+    }
+
+    /// Takes the connection away: when this returns the backend has no page that is not on the deferred list, nobody
+    /// uses the ring's memory, and every request is back with the block layer.
+    ///
+    /// # Safety
+    /// As for [`open`](Self::open), but the queue may be open; `disk` must be its disk, None if it has none yet.
+    pub(crate) unsafe fn close(&self, disk: Option<&Disk<Queues>>, unanswered: Unanswered) {
+        // SAFETY: quiesced, so nobody reads the channel. Dropping it waits for a handler that runs.
+        drop(unsafe { self.channel.replace(None) });
+        if let Some(disk) = disk {
+            disk.wait_for_completions();
+        }
+        let ring = {
+            let mut locked = self.locked.lock();
+            let ring = locked.ring.take();
+            if let Some(ring) = &ring {
+                locked.past = locked.past.plus(&ring.core.counters());
+            }
+            ring
+        };
+        if let Some(mut ring) = ring {
+            ring.core.take_back(|request| match unanswered {
+                Unanswered::Requeue => request.requeue(),
+                Unanswered::Fail => request.end(Status::IoError),
+            });
+        }
+        // SAFETY: no queue_rq while quiesced; no handler, so no new completion; and those before were waited for.
+        drop(unsafe { self.pool.replace(None) });
+        self.flush_refused.store(false, Ordering::Relaxed);
+    }
+
+    /// The pool, as the block layer's calls see it.
+    #[inline]
+    fn pool(&self) -> Option<&Pool> {
+        // SAFETY: called by queue_rq and finish only, which do not run when the pool is replaced (see above).
+        unsafe { self.pool.get() }
+    }
+
+    /// Starts a request. Gives it back when it cannot be.
+    #[inline]
+    fn start(&self, mut request: Request, last: bool) -> (Result<(), Request>, Notify) {
+        let op = request.op();
+        let direction = match op {
+            Op::Read => Some(Direction::Read),
+            Op::Write => Some(Direction::Write),
+            Op::Flush => None,
+            Op::Other => return (Err(request), Notify::NotNeeded),
+        };
+        let Some(pool) = self.pool() else {
+            return (Err(request), Notify::NotNeeded);
+        };
+        let mut grefs: &[_] = &[];
+        if direction.is_some() {
+            // Pages that are lost make the ring broken, so that the request waits there for the new connection.
+            let _ = pool.prepare(&mut request);
+            grefs = pool.grefs(&request);
+        }
+        let (tag, sector, bytes) = (request.tag(), request.sector(), request.len());
+        let mut locked = self.locked.lock();
+        let Some(Ring { core, .. }) = &mut locked.ring else {
+            return (Err(request), Notify::NotNeeded);
+        };
+        let result = match direction {
+            Some(direction) => core.submit(tag, direction, sector, bytes, grefs, request),
+            None => core.submit_flush(tag, request),
+        };
+        (
+            result,
+            if last {
+                core.commit()
+            } else {
+                Notify::NotNeeded
+            },
+        )
+    }
+
+    /// Sends the event if that is needed.
+    #[inline]
+    fn notify(&self, notify: Notify) {
+        if notify.is_needed() {
+            // SAFETY: called by queue_rq and commit_rqs only, which do not run when the channel is replaced.
+            if let Some(channel) = unsafe { self.channel.get() } {
+                channel.notify();
+            }
+        }
+    }
+
+    /// The backend still maps a page of a request that it has answered.
+    #[cold]
+    fn still_mapped(&self) {
+        if let Some(ring) = &mut self.locked.lock().ring {
+            ring.core.give_up();
+        }
+        self.device
+            .report_violation("a page is still mapped after the answer");
+    }
+
+    /// The block layer's word for the backend's answer to a request.
+    #[inline]
+    fn status(&self, request: &Request, outcome: Outcome) -> Status {
+        match (outcome, request.op()) {
+            (Outcome::Done, _) => Status::Ok,
+            (Outcome::Unsupported, Op::Flush) => {
+                if !self.flush_refused.swap(true, Ordering::Relaxed) {
+                    pr_warn!(
+                        "{}: the backend offered to flush its cache, but does not do it\n",
+                        self.device.name()
+                    );
+                }
+                Status::Ok
+            }
+            (Outcome::Unsupported, _) => Status::NotSupported,
+            (Outcome::Failed, _) => Status::IoError,
+        }
+    }
+}
+
+impl EventHandler for Queue {
+    fn handle(&self) {
+        let mut completed = CompletedList::<Queues>::new();
+        let result = match &mut self.locked.lock().ring {
+            Some(ring) => ring.core.collect(|request, outcome| {
+                let status = self.status(&request, outcome);
+                completed.push(request, status);
+            }),
+            None => Ok(()),
+        };
+        completed.complete();
+        if let Err(violation) = result {
+            self.device.report_violation(violation.what());
+        }
+    }
+}
+
+impl Operations for Queues {
+    type Queue = Queue;
+
+    fn queue(&self, index: usize) -> Option<&Queue> {
+        self.0.get(index).map(|queue| &**queue)
+    }
+
+    fn queue_rq(queue: &Queue, request: Request, last: bool) {
+        let (result, notify) = queue.start(request, last);
+        queue.notify(notify);
+        if let Err(mut request) = result {
+            if last {
+                Self::commit_rqs(queue);
+            }
+            if let Some(pool) = queue.pool() {
+                let _ = pool.finish(&mut request, false);
+            }
+            request.end(Status::IoError);
+        }
+    }
+
+    fn commit_rqs(queue: &Queue) {
+        let notify = match &mut queue.locked.lock().ring {
+            Some(ring) => ring.core.commit(),
+            None => Notify::NotNeeded,
+        };
+        queue.notify(notify);
+    }
+
+    fn finish(queue: &Queue, request: &mut Request, status: Status) -> Status {
+        if request.op() == Op::Flush {
+            return status;
+        }
+        match queue
+            .pool()
+            .map(|pool| pool.finish(request, status == Status::Ok))
+        {
+            Some(Ok(true)) => status,
+            Some(Ok(false)) if status != Status::Ok => status,
+            Some(Err(_)) => {
+                queue.still_mapped();
+                Status::IoError
+            }
+            _ => Status::IoError,
+        }
+    }
+
+    fn timed_out(queue: &Queue) {
+        queue
+            .device
+            .report_violation("no answer within the time-out");
+    }
+
+    fn counter(queue: &Queue, counter: Counter) -> u64 {
+        let locked = queue.locked.lock();
+        let counters = match &locked.ring {
+            Some(ring) => locked.past.plus(&ring.core.counters()),
+            None => locked.past,
+        };
+        match counter {
+            Counter::Requests => counters.requests,
+            Counter::Responses => counters.responses,
+            Counter::NotifiesSent => counters.notifies_sent,
+            Counter::NotifiesSaved => counters.notifies_saved(),
+            Counter::Errors => counters.errors,
+            Counter::Violations => counters.violations,
+        }
+    }
+}
