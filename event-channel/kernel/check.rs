@@ -2,7 +2,7 @@
 //! Whether events arrive at all, before a driver waits for one for ever.
 
 use crate::channel::{EventChannel, OpenPort};
-use crate::service::{Service, UpcallMode};
+use crate::service::{Service, Upcall};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::error::code::ETIMEDOUT;
 use kernel::time::{delay::fsleep, Delta};
@@ -40,7 +40,7 @@ pub(crate) fn delivery(service: &Service) -> Result {
         fsleep(PAUSE);
     }
     match service.mode() {
-        UpcallMode::Intx => pr_err!("no event arrives by the PCI line: if upcall=vector was used since the guest was started, Xen keeps to vectors; use upcall=vector, or restart the guest\n"),
+        Upcall::Intx => pr_err!("no event arrives by the PCI line: if upcall=vector was used since the guest was started, Xen keeps to vectors; use upcall=vector, or restart the guest\n"),
         _ => pr_err!("no event arrives by the CPU's vector: try upcall=intx after a restart of the guest\n"),
     }
     Err(ETIMEDOUT)

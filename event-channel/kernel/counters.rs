@@ -1,49 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the upcalls have done, for people.
+//! What the upcalls and the ports have done, for people and tests.
 
-use crate::service::service;
+use crate::service::{service, Service};
 use core::fmt;
-use event_channel::UpcallCounters;
-use kernel::cpu::CpuId;
-use xen_sys::VcpuId;
+use event_channel::Binding;
 
-/// One CPU's events.
+/// Prints the counters of this moment, a `name value` line each: the open channels; for each CPU that has been online
+/// Xen's number of it, the ports that it serves, its upcalls, those of them that found nothing, and its events; for each
+/// bound port its CPU and its events.
 #[derive(Clone, Copy, Debug)]
-pub struct CpuCounters {
-    /// Linux's number of the CPU.
-    pub cpu: CpuId,
-    /// Xen's number of it.
-    pub vcpu: VcpuId,
-    /// Ports that it serves.
-    pub ports: u32,
-    /// Its upcalls.
-    pub upcalls: UpcallCounters,
+pub struct Counters;
+
+/// The counters of this moment.
+pub fn counters() -> Counters {
+    Counters
 }
 
-impl fmt::Display for CpuCounters {
+impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cpu {} vcpu {} ports {} upcalls {} spurious {} events {}",
-            self.cpu.as_u32(),
-            self.vcpu,
-            self.ports,
-            self.upcalls.upcalls,
-            self.upcalls.spurious,
-            self.upcalls.events
-        )
+        let Some(service) = service() else {
+            return Ok(());
+        };
+        writeln!(f, "channels {}", service.channels())?;
+        cpus(service, f)?;
+        ports(service, f)
     }
 }
 
-/// The counters of every CPU that has been online. Empty before [`crate::start`].
-pub fn counters() -> impl Iterator<Item = CpuCounters> {
-    let cpus = service().map_or(&[][..], |service| service.cpus());
-    cpus.iter().filter_map(|cpu| {
-        Some(CpuCounters {
-            cpu: cpu.number,
-            vcpu: cpu.vcpu()?,
-            ports: cpu.events.load(),
-            upcalls: cpu.events.counters(),
-        })
-    })
+fn cpus(service: &Service, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for cpu in service.cpus() {
+        let Some(vcpu) = cpu.vcpu() else { continue };
+        let (number, upcalls) = (cpu.number.as_u32(), cpu.events.counters());
+        writeln!(f, "cpu{number}_vcpu {}", vcpu.0)?;
+        writeln!(f, "cpu{number}_ports {}", cpu.events.load())?;
+        writeln!(f, "cpu{number}_upcalls {}", upcalls.upcalls)?;
+        writeln!(f, "cpu{number}_spurious {}", upcalls.spurious)?;
+        writeln!(f, "cpu{number}_events {}", upcalls.events)?;
+    }
+    Ok(())
+}
+
+fn ports(service: &Service, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for slot in service.slots().iter() {
+        let Binding::Bound(cpu) = slot.state().binding() else {
+            continue;
+        };
+        let port = slot.port().port().0;
+        writeln!(f, "port{port}_cpu {cpu}")?;
+        writeln!(f, "port{port}_events {}", slot.state().events())?;
+    }
+    Ok(())
 }

@@ -27,8 +27,8 @@ mod slot;
 mod upcall;
 
 pub use channel::{ChannelCounters, EventChannel};
-pub use counters::{counters, CpuCounters};
+pub use counters::{counters, Counters};
 pub use linux::irq::Handler as EventHandler;
-pub use service::{start, Config, Events, UpcallMode};
+pub use service::{start, Events, Upcall};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -27,34 +27,13 @@ const UPCALL_NAME: &CStr = c"xen-upcall";
 
 /// How upcalls reach the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpcallMode {
+pub enum Upcall {
     /// By vector if this Xen can, else by the PCI line.
     Auto,
     /// By a vector of each CPU's own.
     Vector,
     /// By the platform device's PCI line, to one CPU.
     Intx,
-}
-
-impl UpcallMode {
-    /// Reads the module parameter's text, `None` if it is none of `auto`, `vector` and `intx`.
-    pub fn from_name(name: &[u8]) -> Option<Self> {
-        match name {
-            b"auto" => Some(Self::Auto),
-            b"vector" => Some(Self::Vector),
-            b"intx" => Some(Self::Intx),
-            _ => None,
-        }
-    }
-}
-
-/// What the platform module knows.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// How upcalls are to come.
-    pub upcall: UpcallMode,
-    /// The platform device's interrupt line, if it has one.
-    pub intx: Option<Intx>,
 }
 
 /// One CPU.
@@ -98,7 +77,7 @@ pub(crate) struct Service {
     slots: Slots,
     /// By Linux's number.
     cpus: KVec<Cpu>,
-    mode: UpcallMode,
+    mode: Upcall,
     channels: AtomicI32,
 }
 
@@ -135,9 +114,14 @@ impl Service {
         self.cpus.get(usize::try_from(number).ok()?)
     }
 
-    /// How upcalls come: not [`UpcallMode::Auto`].
-    pub(crate) fn mode(&self) -> UpcallMode {
+    /// How upcalls come: not [`Upcall::Auto`].
+    pub(crate) fn mode(&self) -> Upcall {
         self.mode
+    }
+
+    /// Channels that are open.
+    pub(crate) fn channels(&self) -> i32 {
+        self.channels.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_channels(&self, by: i32) {
@@ -169,8 +153,8 @@ impl Service {
         let info = self.shared.vcpu(vcpu).ok_or(ENODEV)?;
         cpu.vcpu.store(vcpu.0, Ordering::Release);
         match self.mode {
-            UpcallMode::Intx if vcpu != VcpuId(0) => return Ok(()),
-            UpcallMode::Intx => info.reset(),
+            Upcall::Intx if vcpu != VcpuId(0) => return Ok(()),
+            Upcall::Intx => info.reset(),
             _ => self.set_vector(cpu, vcpu, info)?,
         }
         cpu.ready.store(true, Ordering::Release);
@@ -300,17 +284,18 @@ pub struct Events {
     service: &'static Service,
 }
 
-/// Sets event channels up. Once in the life of the module, after [`xen_hypercall::init`].
+/// Sets event channels up, with upcalls as `upcall` says; `intx` is the platform device's interrupt line, if it has one.
+/// Once in the life of the module, after [`xen_hypercall::init`].
 ///
 /// # Errors
-/// `EBUSY` when called twice; `EOPNOTSUPP` or `ENODEV` when upcalls cannot come the way that `config` asks for, and
+/// `EBUSY` when called twice; `EOPNOTSUPP` or `ENODEV` when upcalls cannot come the way that was asked for, and
 /// `ETIMEDOUT` when they do not come, each with a message; `ENOMEM`; what Xen said.
-pub fn start(config: Config) -> Result<Events> {
+pub fn start(upcall: Upcall, intx: Option<Intx>) -> Result<Events> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     if STARTED.swap(true, Ordering::Relaxed) {
         return Err(EBUSY);
     }
-    let mode = choose_mode(&config)?;
+    let mode = choose_mode(upcall, intx)?;
     // SAFETY: `STARTED` lets this run once, and nobody can have locked it before.
     unsafe { BINDING.init() };
     // Also makes Xen use the 64-bit layout of shared_info from here on.
@@ -323,8 +308,8 @@ pub fn start(config: Config) -> Result<Events> {
     };
     lost::start();
     events.hotplug = Some(CpuHotplug::register(c"xenpv/events:online")?);
-    if mode == UpcallMode::Intx {
-        let intx = config.intx.ok_or(ENODEV)?;
+    if mode == Upcall::Intx {
+        let intx = intx.ok_or(ENODEV)?;
         events.intx = Some(IntxUpcall::new(events.service, intx)?);
     }
     check::delivery(events.service)?;
@@ -332,25 +317,25 @@ pub fn start(config: Config) -> Result<Events> {
 }
 
 /// Whether upcalls come by vector or by line.
-fn choose_mode(config: &Config) -> Result<UpcallMode> {
+fn choose_mode(upcall: Upcall, intx: Option<Intx>) -> Result<Upcall> {
     let features = this_cpu().map_or(HvmFeatures::empty(), |leaf| leaf.features);
     let vectors = features.contains(HvmFeatures::UPCALL_VECTOR);
-    match config.upcall {
-        UpcallMode::Vector if !vectors => {
+    match upcall {
+        Upcall::Vector if !vectors => {
             pr_err!("upcall=vector: this Xen has no vectors for each vCPU; use upcall=intx\n");
             Err(EOPNOTSUPP)
         }
-        UpcallMode::Auto | UpcallMode::Vector if vectors => Ok(UpcallMode::Vector),
-        _ if config.intx.is_none() => {
+        Upcall::Auto | Upcall::Vector if vectors => Ok(Upcall::Vector),
+        _ if intx.is_none() => {
             pr_err!("upcall=intx: the platform device has no interrupt line; use upcall=vector\n");
             Err(ENODEV)
         }
-        _ => Ok(UpcallMode::Intx),
+        _ => Ok(Upcall::Intx),
     }
 }
 
 /// Makes the service and lets everybody see it.
-fn new_service(mode: UpcallMode) -> Result<&'static Service> {
+fn new_service(mode: Upcall) -> Result<&'static Service> {
     let count = usize::try_from(nr_cpu_ids())?;
     let mut cpus = KVec::with_capacity(count, GFP_KERNEL)?;
     let mut vectors = KVec::with_capacity(count, GFP_KERNEL)?;
@@ -380,7 +365,7 @@ impl Drop for Events {
         self.intx = None;
         self.hotplug = None;
         *BINDING.lock() = KVec::new();
-        let left = self.service.channels.load(Ordering::Relaxed);
+        let left = self.service.channels();
         if left != 0 {
             pr_err!("{left} event channels were not closed; their memory is not freed\n");
             return;

@@ -2,10 +2,9 @@
 //! The upcall of one CPU: the hottest code here.
 
 use crate::service::{Cpu, Service};
-use event_channel::{PortIndex, SharedPorts, Upcall, VcpuEvents, VcpuInfo};
-use linux::irq::{Handler, SharedHandler};
-
 use crate::slot::Slots;
+use event_channel::{PortIndex, SharedPorts, Upcall as Served, VcpuEvents, VcpuInfo};
+use linux::irq::{Handler, SharedHandler};
 
 /// All that an upcall needs, in one place.
 pub(crate) struct UpcallHandler {
@@ -31,7 +30,7 @@ impl UpcallHandler {
         }
     }
 
-    fn serve(&self) -> Upcall {
+    fn serve(&self) -> Served {
         let deliver = |port| self.deliver(port);
         self.events.upcall(self.info, self.ports, deliver)
     }
@@ -58,6 +57,6 @@ impl Handler for UpcallHandler {
 
 impl SharedHandler for UpcallHandler {
     fn handle(&self) -> bool {
-        self.serve() != Upcall::Idle
+        self.serve() != Served::Idle
     }
 }
