@@ -29,6 +29,8 @@ mod byte;
 mod error;
 mod front;
 mod index;
+#[cfg(all(test, loom))]
+mod loom_tests;
 #[cfg(not(loom))]
 #[allow(unsafe_code)]
 mod shared;

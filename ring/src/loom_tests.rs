@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every interleaving of two sides of a ring, as the memory model allows them:
-//! `RUSTFLAGS="--cfg loom" cargo test -p ring --test loom --release`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ring --lib --release -- loom` (`scripts/check-host.sh loom`).
 //!
 //! A sleep is modelled as leaving the loop when the final check found nothing; a notification as setting a flag that
 //! the sleeper finds. A lost wake-up shows as a side that has left with work undone and no notification under way.
-#![cfg(loom)]
-
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::Arc;
 use loom::thread;
-use ring::{BackRing, ByteConsumer, ByteProducer, ByteRingLayout, FrontRing, SharedMemory};
+use std::vec::Vec;
+
+use crate::{BackRing, ByteConsumer, ByteProducer, ByteRingLayout, FrontRing, SharedMemory};
 
 /// Two words, so that a torn slot would show.
 type Req = [u32; 2];
