@@ -40,7 +40,7 @@ impl<T> IrqLock<T> {
     }
 
     fn raw(&self) -> *mut bindings::raw_spinlock_t {
-        // SAFETY: only the address is taken; a spinlock_t starts with its raw lock.
+        // A spinlock_t starts with its raw lock.
         self.raw.get().cast()
     }
 

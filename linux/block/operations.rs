@@ -59,6 +59,7 @@ pub(crate) struct Table<T>(PhantomData<T>);
 impl<T: Operations> Table<T> {
     pub(crate) const OPS: bindings::blk_mq_ops = bindings::blk_mq_ops {
         queue_rq: Some(Self::queue_rq),
+        queue_rqs: Some(Self::queue_rqs),
         commit_rqs: Some(Self::commit_rqs),
         complete: Some(Self::complete),
         timeout: Some(Self::timeout),
@@ -95,17 +96,43 @@ impl<T: Operations> Table<T> {
         hctx: *mut bindings::blk_mq_hw_ctx,
         data: *const bindings::blk_mq_queue_data,
     ) -> bindings::blk_status_t {
-        // SAFETY: the block layer hands over a request in `data`, valid during the call, and waits for
-        // it to be started. From then on it is in flight and the driver's.
-        let (request, last) = unsafe {
-            let rq = NonNull::new_unchecked((*data).rq);
-            bindings::blk_mq_start_request(rq.as_ptr());
-            (Request::from_raw(rq), (*data).last)
-        };
-        // SAFETY: an hctx that takes requests has been initialised.
-        T::queue_rq(unsafe { Self::queue(hctx) }, request, last);
+        // SAFETY: `data` is valid during the call, and hands over a request to be started.
+        unsafe { Self::start(hctx, NonNull::new_unchecked((*data).rq), (*data).last) };
         // The request is ours, whatever becomes of it.
         Status::Ok as u8
+    }
+
+    /// A whole list of requests at once, from a task that has plugged its I/O.
+    unsafe extern "C" fn queue_rqs(list: *mut bindings::rq_list) {
+        // SAFETY: the list is valid during the call, and hands over every request that is taken off it.
+        unsafe {
+            while let Some(rq) = NonNull::new((*list).head) {
+                let hctx = (*rq.as_ptr()).mq_hctx;
+                let next = (*rq.as_ptr()).__bindgen_anon_1.rq_next;
+                (*list).head = next;
+                let last = next.is_null() || (*next).mq_hctx != hctx;
+                Self::start(hctx, rq, last);
+            }
+            (*list).tail = core::ptr::null_mut();
+        }
+    }
+
+    /// Gives a request to the driver.
+    ///
+    /// # Safety
+    /// The block layer must have handed over `rq` to be started on `hctx`.
+    #[inline]
+    unsafe fn start(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        rq: NonNull<bindings::request>,
+        last: bool,
+    ) {
+        // SAFETY: handed over, so it is ours to start; from then on it is in flight and the driver's. An hctx that
+        // takes requests has been initialised.
+        unsafe {
+            bindings::blk_mq_start_request(rq.as_ptr());
+            T::queue_rq(Self::queue(hctx), Request::from_raw(rq), last);
+        }
     }
 
     unsafe extern "C" fn commit_rqs(hctx: *mut bindings::blk_mq_hw_ctx) {

@@ -179,17 +179,19 @@ pub struct CompletedList<T: Operations> {
     operations: PhantomData<T>,
 }
 
-impl<T: Operations> CompletedList<T> {
+impl<T: Operations> Default for CompletedList<T> {
     /// An empty list.
     #[inline]
-    pub const fn new() -> Self {
+    fn default() -> Self {
         Self {
             head: ptr::null_mut(),
             tail: ptr::null_mut(),
             operations: PhantomData,
         }
     }
+}
 
+impl<T: Operations> CompletedList<T> {
     /// Adds a request which the device ended with `status`. It must be one of `T`'s.
     #[inline]
     pub fn push(&mut self, mut request: Request, status: Status) {

@@ -226,7 +226,7 @@ impl Queue {
 
 impl EventHandler for Queue {
     fn handle(&self) {
-        let mut completed = CompletedList::<Queues>::new();
+        let mut completed = CompletedList::<Queues>::default();
         let result = match &mut self.locked.lock().ring {
             Some(ring) => ring.core.collect(|request, outcome| {
                 let status = self.status(&request, outcome);
