@@ -2,14 +2,15 @@
 //! The network frontend's decisions, without a kernel: what goes into a slot, which response is to be believed, and
 //! what the two ends agree on.
 //!
-//! The parts (the slots' own layout is in `xen_sys::netif`):
+//! The parts (the slots' own layout is in `xen_sys::netif`, the rings' algebra in `ring`):
 //! - [`tx`]: a packet's fragments become slots ([`tx::Plan`]), ids are handed out and claimed back ([`tx::TxTable`]);
 //! - [`rx`]: pages lie in slots ([`rx::RxTable`]), responses become frames ([`rx::Assembler`]), whatever they say;
+//! - [`TxQueue`] and [`RxQueue`]: both with their rings, and when to ask the backend for an event;
 //! - [`refill`]: when to try again once memory ran out;
 //! - [`features`]: xenstore's nodes, the MAC address, the MTU.
 //!
-//! The rings themselves are the `ring` crate's; pages, grants and skbs are type parameters here and real things in
-//! `xen-vnif/kernel`. Linux's counterpart is `drivers/net/xen-netfront.c`.
+//! Pages, grants and skbs are type parameters here and real things in `xen-vnif/kernel`. Linux's counterpart is
+//! `drivers/net/xen-netfront.c`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -20,7 +21,17 @@ extern crate std;
 pub mod features;
 pub mod refill;
 pub mod rx;
+mod rx_queue;
 pub mod tx;
+mod tx_queue;
+mod violation;
+
+pub use rx_queue::{Received, RxPage, RxQueue};
+pub use tx_queue::{Part, Payload, Reaped, TxQueue};
+pub use violation::Violation;
+
+/// Slots of each of the two rings, which have one page.
+pub const RING_SLOTS: usize = 256;
 
 /// Most bytes of one packet on either ring: the size field has 16 bits.
 pub const PACKET_MAX: u32 = xen_sys::netif::MAX_TX_SIZE as u32;

@@ -153,6 +153,27 @@ impl<P> Frame<P> {
         self.pieces.iter_mut().take(count).filter_map(Option::take)
     }
 
+    /// Takes the only piece of a frame that has one.
+    #[inline]
+    pub fn take_single(&mut self) -> Option<Piece<P>> {
+        if self.count != 1 {
+            return None;
+        }
+        self.count = 0;
+        self.len = 0;
+        self.pieces.first_mut()?.take()
+    }
+
+    /// Takes the page of the last piece: for frames that are not to be used.
+    pub fn take_last(&mut self) -> Option<P> {
+        let last = self.count.checked_sub(1)?;
+        self.count = last;
+        if last == 0 {
+            self.len = 0;
+        }
+        Some(self.pieces.get_mut(last)?.take()?.page)
+    }
+
     fn push(&mut self, piece: Piece<P>) -> Result<(), Piece<P>> {
         let Some(place) = self.pieces.get_mut(self.count) else {
             return Err(piece);
