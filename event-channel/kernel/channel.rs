@@ -3,7 +3,7 @@
 
 use crate::service::{service, Service, BINDING};
 use crate::slot::{Slot, CHIP};
-use event_channel::{MaskReason, PortIndex, PORTS};
+use event_channel::{Binding, MaskReason, PortIndex, PORTS};
 use kernel::cpu::CpuId;
 use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
 use kernel::{prelude::*, sync::Arc};
@@ -201,6 +201,14 @@ impl EventChannel {
     /// this changes nothing.
     pub fn set_affinity(&self, cpu: CpuId) -> Result {
         self.irq.set_cpu(cpu)
+    }
+
+    /// The CPU that serves the channel now; `None` while it closes.
+    pub fn cpu(&self) -> Option<CpuId> {
+        match self.bound.slot.state().binding() {
+            Binding::Bound(cpu) => CpuId::from_u32(cpu),
+            _ => None,
+        }
     }
 
     /// What the channel has seen so far.

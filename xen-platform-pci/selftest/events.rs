@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Event channels: delivery, masking, affinity, and traffic that goes on while ports move, close and CPUs go.
+//!
+//! The peer is this domain itself: two of its ports bound to each other. Most cases play ping-pong between them, each
+//! handler sending the next event. One lost event ends the game for ever, and that is seen.
+
+use crate::{ensure, Case, Failure};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use kernel::cpu::{nr_cpu_ids, CpuId};
+use kernel::error::to_result;
+use kernel::ffi::{c_int, c_uint};
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel::time::{delay::fsleep, Delta};
+use xen_events::{EventChannel, EventHandler};
+use xen_hypercall::Xen;
+use xen_sys::{Domid, Hypervisor, Port};
+
+pub(crate) const CASES: &[Case] = &[
+    ("events: an event reaches its handler", delivery),
+    ("events: a masked channel keeps its event", masking),
+    (
+        "events: a channel is served by the CPU it was given",
+        affinity,
+    ),
+    ("events: a game of ping-pong comes to its end", ping_pong),
+    ("events: none is lost while ports change their CPU", moves),
+    (
+        "events: none is lost while a driver masks and unmasks",
+        mask_storm,
+    ),
+    ("events: channels open and close beside traffic", closing),
+    ("events: none is lost while CPUs go and come", hotplug),
+];
+
+extern "C" {
+    // Exported by the kernel; no header of theirs is among the bindings.
+    fn add_cpu(cpu: c_uint) -> c_int;
+    fn remove_cpu(cpu: c_uint) -> c_int;
+}
+
+/// One side of a game.
+struct Side {
+    /// The port to send to after each event; 0 to send nothing.
+    next: AtomicU32,
+    events: AtomicU32,
+    /// Events after which to send no more.
+    limit: AtomicU32,
+    /// The CPU that ran the handler last, plus 1.
+    cpu: AtomicU32,
+}
+
+impl EventHandler for Side {
+    fn handle(&self) {
+        self.cpu.store(CpuId::current().as_u32() + 1, Relaxed);
+        let events = self.events.load(Relaxed) + 1;
+        self.events.store(events, Relaxed);
+        if events < self.limit.load(Relaxed) {
+            send(self.next.load(Relaxed));
+        }
+    }
+}
+
+fn send(port: u32) {
+    if port != 0 {
+        let _ = Xen.evtchn_send(Port(port));
+    }
+}
+
+/// A port that is bound to one of our channels, closed on drop.
+struct FarEnd(Port);
+
+impl Drop for FarEnd {
+    fn drop(&mut self) {
+        let _ = Xen.evtchn_close(self.0);
+    }
+}
+
+/// Two channels, the far end of each being the other.
+struct Game {
+    ping: EventChannel,
+    pong: EventChannel,
+    sides: [Arc<Side>; 2],
+    _far_end: FarEnd,
+}
+
+fn side() -> Result<Arc<Side>> {
+    let zero = || AtomicU32::new(0);
+    let side = Side {
+        next: zero(),
+        events: zero(),
+        limit: zero(),
+        cpu: zero(),
+    };
+    Ok(Arc::new(side, GFP_KERNEL)?)
+}
+
+impl Game {
+    fn new() -> Result<Self> {
+        let sides = [side()?, side()?];
+        let [first, second] = sides.clone();
+        let ping = EventChannel::alloc_unbound(Domid::SELF, c"selftest-ping", first)?;
+        let far = Xen.evtchn_bind_interdomain(Domid::SELF, ping.port());
+        let far = FarEnd(far.map_err(xen_hypercall::to_error)?);
+        let pong = EventChannel::bind_store_port(far.0, c"selftest-pong", second)?;
+        let [first, second] = &sides;
+        // The port to send on is one's own: the event comes out at the far end.
+        first.next.store(ping.port().0, Relaxed);
+        second.next.store(far.0 .0, Relaxed);
+        Ok(Self {
+            ping,
+            pong,
+            sides,
+            _far_end: far,
+        })
+    }
+
+    fn make() -> Result<Self, Failure> {
+        Self::new().map_err(|_| Failure::new("no pair of channels"))
+    }
+
+    fn events(&self) -> u32 {
+        let [first, second] = &self.sides;
+        first.events.load(Relaxed) + second.events.load(Relaxed)
+    }
+
+    /// Begins a game of `rounds` events on each side.
+    fn begin(&self, rounds: u32) {
+        for side in &self.sides {
+            side.limit
+                .store(side.events.load(Relaxed) + rounds, Relaxed);
+        }
+        self.ping.notify();
+    }
+
+    /// Waits until one side has seen all of its events.
+    fn end(&self) -> Result<(), Failure> {
+        let over = || {
+            let over = |side: &Arc<Side>| side.events.load(Relaxed) >= side.limit.load(Relaxed);
+            self.sides.iter().any(over)
+        };
+        wait(over, "the game stopped: an event was lost")
+    }
+}
+
+/// Waits up to 30 s.
+#[track_caller]
+fn wait(until: impl Fn() -> bool, what: &'static str) -> Result<(), Failure> {
+    for _ in 0..30_000 {
+        if until() {
+            return Ok(());
+        }
+        fsleep(Delta::from_millis(1));
+    }
+    Err(Failure::new(what))
+}
+
+fn ok<T>(result: Result<T>, what: &'static str) -> Result<T, Failure> {
+    result.map_err(|_| Failure::new(what))
+}
+
+fn delivery() -> Result<(), Failure> {
+    let game = Game::make()?;
+    // Binding the two ends to each other may have sent events.
+    fsleep(Delta::from_millis(20));
+    for _ in 0..20 {
+        let before = game.events();
+        game.ping.notify();
+        wait(|| game.events() != before, "no event")?;
+        ensure(game.events() == before + 1, "one event came twice")?;
+    }
+    ensure(
+        game.pong.counters().events >= 20,
+        "the channel has not counted its events",
+    )
+}
+
+fn masking() -> Result<(), Failure> {
+    let game = Game::make()?;
+    fsleep(Delta::from_millis(20));
+    let before = game.events();
+    game.pong.mask();
+    for _ in 0..3 {
+        game.ping.notify();
+    }
+    fsleep(Delta::from_millis(50));
+    ensure(game.events() == before, "an event came while masked")?;
+    game.pong.unmask();
+    wait(|| game.events() != before, "the event was forgotten")?;
+    fsleep(Delta::from_millis(20));
+    ensure(game.events() == before + 1, "more events than pending bits")
+}
+
+fn affinity() -> Result<(), Failure> {
+    let game = Game::make()?;
+    for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+        if game.pong.set_affinity(cpu).is_err() || game.pong.cpu() != Some(cpu) {
+            // It is offline, or one CPU serves all events.
+            continue;
+        }
+        let [_, side] = &game.sides;
+        let before = side.events.load(Relaxed);
+        game.ping.notify();
+        wait(|| side.events.load(Relaxed) != before, "no event")?;
+        let served = side.cpu.load(Relaxed);
+        ensure(served == cpu.as_u32() + 1, "another CPU ran the handler")?;
+    }
+    Ok(())
+}
+
+fn ping_pong() -> Result<(), Failure> {
+    let game = Game::make()?;
+    game.begin(500);
+    game.end()
+}
+
+fn moves() -> Result<(), Failure> {
+    let game = Game::make()?;
+    game.begin(500);
+    for turn in 0..100u32 {
+        let cpu = |n: u32| CpuId::from_u32(n % nr_cpu_ids());
+        for (channel, cpu) in [(&game.ping, cpu(turn)), (&game.pong, cpu(turn / 3))] {
+            // An error means that the CPU is offline.
+            let _ = cpu.map(|cpu| channel.set_affinity(cpu));
+        }
+        fsleep(Delta::from_micros(500));
+    }
+    game.end()
+}
+
+fn mask_storm() -> Result<(), Failure> {
+    let game = Game::make()?;
+    game.begin(500);
+    for _ in 0..200 {
+        game.ping.mask();
+        game.pong.mask();
+        game.pong.unmask();
+        game.ping.unmask();
+        fsleep(Delta::from_micros(200));
+    }
+    game.end()
+}
+
+fn closing() -> Result<(), Failure> {
+    let game = Game::make()?;
+    game.begin(500);
+    for _ in 0..20 {
+        let other = Game::make()?;
+        other.begin(1_000_000);
+        fsleep(Delta::from_micros(300));
+        drop(other);
+    }
+    game.end()
+}
+
+fn hotplug() -> Result<(), Failure> {
+    let game = Game::make()?;
+    for cpu in (1..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+        for _ in 0..2 {
+            if game.pong.set_affinity(cpu).is_err() {
+                continue;
+            }
+            game.begin(200);
+            // SAFETY: Both functions check that the CPU exists and can do it, and take the locks they need.
+            let (gone, back) = unsafe {
+                let gone = to_result(remove_cpu(cpu.as_u32()));
+                (gone, to_result(add_cpu(cpu.as_u32())))
+            };
+            ok(gone, "the CPU does not go offline")?;
+            ok(back, "the CPU does not come online again")?;
+            game.end()?;
+            let served = game.pong.cpu();
+            let only_one = served.is_some_and(|cpu| cpu.as_u32() == 0);
+            ensure(
+                served == Some(cpu) || only_one,
+                "the channel did not come back to its CPU",
+            )?;
+        }
+    }
+    Ok(())
+}
