@@ -61,9 +61,9 @@ pub struct Entry {
 const _: () = assert!(size_of::<Entry>() * ENTRIES_PER_FRAME as usize == 4096);
 
 impl Entry {
-    /// An entry that grants nothing.
-    #[cfg(test)]
-    pub(crate) fn unused() -> Self {
+    /// An entry that grants nothing. In a guest the entries are Xen's memory; this is for tests.
+    #[cfg(any(test, feature = "host"))]
+    pub fn unused() -> Self {
         Self {
             head: AtomicU32::new(0),
             frame: AtomicU32::new(0),
@@ -120,10 +120,10 @@ impl Entry {
 }
 
 /// What Xen does to an entry on behalf of the grantee, for the tests.
-#[cfg(test)]
+#[cfg(any(test, feature = "host"))]
 impl Entry {
     /// GNTTABOP_map_grant_ref: the frame, if the entry permits it.
-    pub(crate) fn peer_map(&self, me: Domid, write: bool) -> Option<u32> {
+    pub fn peer_map(&self, me: Domid, write: bool) -> Option<u32> {
         let mark = if write { READING | WRITING } else { READING };
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -142,7 +142,7 @@ impl Entry {
     }
 
     /// GNTTABOP_unmap_grant_ref of the only mapping.
-    pub(crate) fn peer_unmap(&self) {
+    pub fn peer_unmap(&self) {
         self.head.fetch_and(!(READING | WRITING), Ordering::SeqCst);
     }
 }

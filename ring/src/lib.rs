@@ -28,6 +28,8 @@ mod back;
 mod byte;
 mod error;
 mod front;
+#[cfg(not(loom))]
+mod host;
 mod index;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -45,6 +47,8 @@ pub use back::BackRing;
 pub use byte::{ByteConsumer, ByteProducer, ByteRingLayout, Moved};
 pub use error::{BadRingMemory, Notify, RingFull, RingViolation};
 pub use front::FrontRing;
+#[cfg(all(not(loom), any(test, feature = "host")))]
+pub use host::HostMemory;
 pub use index::capacity;
 pub use shared::{OutOfBounds, SharedMemory, SharedU32};
 pub use slots::{Slot, HEADER_SIZE};

@@ -12,16 +12,10 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, Ordering};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+#[cfg(any(test, feature = "host"))]
+use crate::host::HostMemory;
+use crate::host::Keep;
 use crate::slots::{Shape, Slot};
-
-#[cfg(any(test, feature = "host"))]
-use std::sync::Arc;
-
-/// What keeps a test's memory alive; nothing in the kernel, where the owner of the pages does.
-#[cfg(any(test, feature = "host"))]
-type KeepAlive = Option<Arc<[AtomicU64]>>;
-#[cfg(not(any(test, feature = "host")))]
-type KeepAlive = ();
 
 /// The strictest alignment that any accessor needs.
 const ALIGNMENT: usize = 64;
@@ -45,7 +39,7 @@ pub struct SharedMemory {
     // this side through atomics only, and `base` is a multiple of `ALIGNMENT`.
     base: NonNull<u8>,
     len: usize,
-    keep: KeepAlive,
+    keep: Keep,
 }
 
 // SAFETY: the range is plain memory that may be accessed from any thread (`new`), and all accesses are atomic.
@@ -83,25 +77,32 @@ impl SharedMemory {
         Self {
             base,
             len,
-            keep: KeepAlive::default(),
+            keep: Keep::default(),
         }
     }
 
     /// `len` bytes of the host's own memory, all zero, kept until the last handle is gone. For tests.
     #[cfg(any(test, feature = "host"))]
     pub fn zeroed(len: usize) -> Self {
-        let slack = ALIGNMENT / size_of::<u64>();
-        let words: Arc<[AtomicU64]> = (0..len.div_ceil(size_of::<u64>()) + slack)
-            .map(|_| AtomicU64::new(0))
-            .collect();
-        let start = NonNull::from(&words[..]).cast::<u8>();
-        let skip = start.as_ptr().align_offset(ALIGNMENT);
-        // SAFETY: `skip` is less than ALIGNMENT bytes, and the allocation has that many more than `len`.
-        let base = unsafe { start.add(skip) };
+        let host = HostMemory::new(len);
+        // PANIC: a box is never null.
+        let base = NonNull::new(host.start().cast_mut()).expect("a box");
         Self {
             base,
             len,
-            keep: Some(words),
+            keep: Keep(Some(host)),
+        }
+    }
+
+    /// Lets `peer` change the memory after each load of a word, `None` for nobody: the worst moment for whoever reads
+    /// twice. It gets the offset of what was loaded. Loads through the atomics that are lent out do not count.
+    #[cfg(any(test, feature = "host"))]
+    pub fn after_loads<F>(&self, peer: Option<F>)
+    where
+        F: FnMut(&HostMemory, usize) + Send + 'static,
+    {
+        if let Some(host) = &self.keep.0 {
+            host.set_peer(peer.map(|peer| std::boxed::Box::new(peer) as _));
         }
     }
 
@@ -140,7 +141,7 @@ impl SharedMemory {
         let place = self.place(offset, size_of::<u32>())?;
         Some(SharedU32 {
             place: place.cast(),
-            _keep: self.keep.clone(),
+            keep: self.keep.clone(),
         })
     }
 
@@ -161,7 +162,7 @@ impl SharedMemory {
             base: unsafe { self.base.add(offset) },
             mask: capacity - 1,
             kinds: core::marker::PhantomData,
-            _keep: self.keep.clone(),
+            keep: self.keep.clone(),
         })
     }
 
@@ -222,10 +223,8 @@ impl SharedMemory {
     }
 
     fn check(&self, offset: usize, len: usize) -> Result<(), OutOfBounds> {
-        match offset.checked_add(len) {
-            Some(end) if end <= self.len => Ok(()),
-            _ => Err(OutOfBounds),
-        }
+        let end = offset.checked_add(len).filter(|&end| end <= self.len);
+        end.map(|_| ()).ok_or(OutOfBounds)
     }
 
     /// Copies `len` bytes from `offset` on to `to`: 8 at a time where the shared side is aligned for it.
@@ -243,12 +242,14 @@ impl SharedMemory {
             if from as usize % 8 == 0 && len - done >= 8 {
                 // SAFETY: 8 bytes are left in both, `from` is aligned and in the range (type invariant).
                 unsafe { copy_out_word::<u64>(from, to) };
+                self.keep.loaded(from);
                 done += 8;
             } else {
                 // SAFETY: a byte is left in both, `from` is in the range.
                 let byte = unsafe { AtomicU8::from_ptr(from) }.load(Ordering::Relaxed);
                 // SAFETY: `to` is valid for writes.
                 unsafe { to.write(byte) };
+                self.keep.loaded(from);
                 done += 1;
             }
         }
@@ -286,7 +287,7 @@ impl SharedMemory {
 pub struct SharedU32 {
     // INVARIANT: made by `SharedMemory::u32_at`, so aligned, inside of the range, and as long-lived as `new` promises.
     place: NonNull<u32>,
-    _keep: KeepAlive,
+    keep: Keep,
 }
 
 // SAFETY: as for `SharedMemory`.
@@ -304,7 +305,9 @@ impl SharedU32 {
     /// Loads the word.
     #[inline]
     pub fn load(&self, order: Ordering) -> u32 {
-        self.atomic().load(order)
+        let value = self.atomic().load(order);
+        self.keep.loaded(self.place.as_ptr().cast());
+        value
     }
 
     /// Stores the word.
@@ -321,7 +324,7 @@ pub(crate) struct SlotMemory<Req, Rsp> {
     base: NonNull<u8>,
     mask: u32,
     kinds: core::marker::PhantomData<fn(Req) -> Rsp>,
-    _keep: KeepAlive,
+    keep: Keep,
 }
 
 // SAFETY: as for `SharedMemory`; no `Req` or `Rsp` is held, only copied in and out.
@@ -335,7 +338,7 @@ impl<Req, Rsp> Clone for SlotMemory<Req, Rsp> {
             base: self.base,
             mask: self.mask,
             kinds: self.kinds,
-            _keep: self._keep.clone(),
+            keep: self.keep.clone(),
         }
     }
 }
@@ -406,6 +409,7 @@ impl<Req: Slot, Rsp: Slot> SlotMemory<Req, Rsp> {
                     copy_out_word::<u32>(from.add(done), to.add(done));
                 }
             }
+            self.keep.loaded(from.wrapping_add(done));
             done += word;
         }
         // SAFETY: every byte of `value` has been written, and any bytes make a `T: FromBytes`.

@@ -74,3 +74,23 @@ fn slots_of_both_word_sizes() {
     assert_eq!(slots.load_request(3), request);
     assert_eq!(memory.load::<[u64; 14]>(64 + 112), Ok(request));
 }
+
+#[test]
+fn a_peer_may_change_what_was_read() {
+    let memory = SharedMemory::zeroed(64 + 112);
+    let slots = memory.slots::<[u64; 14], [u64; 2]>(64, 1).unwrap();
+    let mut loads = 0;
+    memory.after_loads(Some(move |host: &HostMemory, offset: usize| {
+        assert_eq!(offset, 64 + 8 * loads);
+        loads += 1;
+        // What was read changes, and so does what comes next.
+        host.change_u32(offset, |_| u32::MAX);
+        host.change_u32(offset + 8, |old| old + 7);
+    }));
+    let mut expected = [7; 14];
+    expected[0] = 0;
+    assert_eq!(slots.load_request(0), expected);
+    memory.after_loads(None::<fn(&HostMemory, usize)>);
+    assert_eq!(slots.load_request(0), [u64::from(u32::MAX); 14]);
+    assert_eq!(memory.keep.0.as_ref().unwrap().change_u32(192, |_| 1), None);
+}
