@@ -46,4 +46,42 @@ int xenpv_pci_claim(struct xenpv_pci_device *claimed);
 void xenpv_pci_release(void);
 bool xenpv_builtin_xen_active(void);
 
+/* thread.c */
+struct task_struct;
+struct wait_queue_head;
+
+long xenpv_wait(struct wait_queue_head *queue, bool (*condition)(void *data), void *data, s64 msecs, bool killable);
+struct task_struct *xenpv_thread_create(int (*function)(void *data), void *data, const char *name);
+void xenpv_thread_stop(struct task_struct *task);
+bool xenpv_thread_should_stop(void);
+bool xenpv_thread_is_current(const struct task_struct *task);
+void xenpv_thread_set_noio(void);
+void xenpv_yield(void);
+u64 xenpv_monotonic_ms(void);
+
+/* bus.c; mirrored by Text and RawHooks in linux/src/bus.rs */
+struct device;
+struct module;
+struct xenpv_driver;
+
+enum xenpv_bus_text {
+	XENPV_TEXT_DEVTYPE,
+	XENPV_TEXT_NODENAME,
+	XENPV_TEXT_STATE,
+};
+
+struct xenpv_bus_hooks {
+	int (*probe)(struct device *dev, const void *data);
+	void (*remove)(struct device *dev);
+	void (*release)(struct device *dev);
+	const char *(*text)(const struct device *dev, enum xenpv_bus_text which);
+};
+
+int xenpv_bus_register(const struct xenpv_bus_hooks *hooks);
+void xenpv_bus_unregister(void);
+void xenpv_device_init(struct device *dev);
+int xenpv_device_add(struct device *dev, const char *name);
+struct xenpv_driver *xenpv_driver_register(const char *name, const char *devtype, struct module *owner, const void *data);
+void xenpv_driver_unregister(struct xenpv_driver *driver);
+
 #endif

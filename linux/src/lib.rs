@@ -6,6 +6,7 @@
 //! about Xen is made here.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
+pub mod bus;
 pub mod delayed_work;
 pub mod hotplug;
 pub mod ioport;
@@ -13,4 +14,5 @@ pub mod irq;
 pub mod memremap;
 pub mod page;
 pub mod pci;
+pub mod thread;
 pub mod vector;
