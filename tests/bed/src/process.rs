@@ -66,6 +66,7 @@ fn reason(output: &str) -> String {
         line.contains("error:")
             || line.contains("error[")
             || line.contains("ERROR:")
+            || line.contains("*** ")
             || line.starts_with("xenpv:")
     };
     let end = lines.len().saturating_sub(20);
