@@ -29,6 +29,14 @@ fn grants(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
     fmt::Display::fmt(&xen_grants::counters(), f)
 }
 
+fn events(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fmt::Display::fmt(&xen_events::counters(), f)
+}
+
+fn store(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fmt::Display::fmt(&xen_bus::counters(), f)
+}
+
 fn pages(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "live {}", linux::page::live())
 }

@@ -184,8 +184,19 @@ fn fill(out: &mut [GrantRef], flags: Flags) -> Result {
             }
             return Ok(());
         };
-        grow(flags).map_err(|error| exhausted(no_space, error))?;
+        if !growth_helps(no_space) {
+            return Err(exhausted(no_space));
+        }
+        grow(flags)?;
     }
+}
+
+/// Whether there would be enough free references if the table grew to its limit.
+fn growth_helps(no_space: NoSpace) -> bool {
+    let frames = TABLE.lock().counters().frames;
+    let growth = LIMIT.load(Ordering::Relaxed).saturating_sub(frames);
+    let gain = growth.saturating_mul(ENTRIES_PER_FRAME);
+    no_space.wanted <= no_space.free.saturating_add(gain)
 }
 
 /// Whether Xen and the window allow one more frame.
@@ -227,10 +238,11 @@ fn place(frame: u32) -> Gfn {
 }
 
 /// Says, now and then, that the references are used up.
-fn exhausted(no_space: NoSpace, error: Error) -> Error {
+fn exhausted(no_space: NoSpace) -> Error {
     static SAID: AtomicU64 = AtomicU64::new(0);
     let now = retry::now_seconds();
-    if error == ENOSPC && now.saturating_sub(SAID.load(Ordering::Relaxed)) >= QUIET {
+    let said = SAID.load(Ordering::Relaxed);
+    if said == 0 || now.saturating_sub(said) >= QUIET {
         SAID.store(now, Ordering::Relaxed);
         let counters = counters();
         pr_err!(
@@ -242,7 +254,7 @@ fn exhausted(no_space: NoSpace, error: Error) -> Error {
             counters.max_frames,
         );
     }
-    error
+    ENOSPC
 }
 
 impl Drop for Grants {

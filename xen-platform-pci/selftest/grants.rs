@@ -155,6 +155,27 @@ fn exhaustion() -> Result<(), Failure> {
     ensure(after.in_use == before.table.in_use, "references are lost")
 }
 
+/// Leaves a page to the deferred list that seems to be mapped for ever.
+pub(crate) fn leave() -> Result<(), Failure> {
+    let granted = Granted::page(allocate()?, new_page()?, PEER, Access::ReadWrite);
+    let gref = granted.gref();
+    Entry::of(gref)?.mark_mapped();
+    ensure(granted.end().is_none(), "a mapped page came back")?;
+    pr_info!("left reference {}\n", gref.0);
+    Ok(())
+}
+
+/// Ends what [`leave`] began.
+pub(crate) fn release(gref: u32) -> Result {
+    let entry = Entry::of(GrantRef(gref)).map_err(|_| ENOMEM)?;
+    if entry.flags() & READING == 0 {
+        pr_err!("the page of reference {gref} does not seem to be mapped\n");
+        return Err(EINVAL);
+    }
+    entry.unmark();
+    Ok(())
+}
+
 /// An entry of the shared table, to play Xen's part on behalf of a peer: to say that the page is mapped.
 struct Entry {
     table: Mapping,

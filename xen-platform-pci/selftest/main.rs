@@ -3,8 +3,12 @@
 //! XENPV_SELFTEST=1`), never installed.
 //!
 //! Inserting it runs the cases and prints one `name ok` or `name FAILED` line for each. The insertion succeeds when all
-//! have passed and fails with EINVAL otherwise.
+//! have passed and fails with EINVAL otherwise. With a parameter it does that one thing instead:
+//!
+//! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
+//! - `release=N` lets the peer seem to unmap the page of reference N.
 
+mod events;
 mod grants;
 
 use kernel::prelude::*;
@@ -15,6 +19,16 @@ module! {
     authors: ["The xenpv authors"],
     description: "Tests of xen-platform-pci's services that only run in a kernel",
     license: "GPL",
+    params: {
+        leave: u32 {
+            default: 0,
+            description: "1: leave a page behind that seems to be mapped",
+        },
+        release: u32 {
+            default: 0,
+            description: "Reference of a page that seems to be mapped, to be unmapped",
+        },
+    },
 }
 
 struct SelfTest;
@@ -24,21 +38,34 @@ type Case = (&'static str, fn() -> Result<(), Failure>);
 
 impl kernel::Module for SelfTest {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let mut failed = false;
-        for (name, case) in grants::CASES {
-            match case() {
-                Ok(()) => pr_info!("{name} ok\n"),
-                Err(failure) => {
-                    failed = true;
-                    pr_err!("{name} FAILED: {} (line {})\n", failure.what, failure.line);
-                }
-            }
-        }
-        if failed {
-            return Err(EINVAL);
-        }
+        let release = module_parameters::release.value();
+        if module_parameters::leave.value() != 0 {
+            run(&[&[("leave", grants::leave)]])
+        } else if release != 0 {
+            grants::release(release)
+        } else {
+            run(&[events::CASES, grants::CASES])
+        }?;
         Ok(Self)
     }
+}
+
+/// Runs cases and says how each went.
+fn run(rooms: &[&[Case]]) -> Result {
+    let mut failed = false;
+    for (name, case) in rooms.iter().copied().flatten() {
+        match case() {
+            Ok(()) => pr_info!("{name} ok\n"),
+            Err(failure) => {
+                failed = true;
+                pr_err!("{name} FAILED: {} (line {})\n", failure.what, failure.line);
+            }
+        }
+    }
+    if failed {
+        return Err(EINVAL);
+    }
+    Ok(())
 }
 
 /// Why a case failed.
