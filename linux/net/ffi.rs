@@ -103,5 +103,5 @@ extern "C" {
     /// `net/core/skbuff.c`.
     pub(crate) fn napi_consume_skb(skb: *mut sk_buff, budget: c_int);
     /// `net/core/skbuff.c`.
-    pub(crate) fn consume_skb(skb: *mut sk_buff);
+    pub(crate) fn consume_skb(skb: *mut c_void);
 }

@@ -24,4 +24,4 @@ pub use bh::BhDisabled;
 pub use device::{
     CounterList, CounterNames, Interface, Limits, Napi, NetDevice, Operations, Statistics,
 };
-pub use skb::{release_skb, Fragment, RxChecksum, RxSkb, Skb, TxInfo, MAX_FRAGS};
+pub use skb::{Fragment, RxChecksum, RxSkb, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};

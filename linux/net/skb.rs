@@ -194,10 +194,7 @@ impl Drop for Skb {
 /// # Safety
 ///
 /// The pointer comes from [`Skb::into_raw`], and nobody uses or drops it later.
-pub unsafe extern "C" fn release_skb(skb: *mut c_void) {
-    // SAFETY: As the caller promises.
-    unsafe { ffi::consume_skb(skb.cast()) };
-}
+pub const RELEASE_SKB: unsafe extern "C" fn(skb: *mut c_void) = ffi::consume_skb;
 
 /// What the backend of a received packet said about its protocol checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

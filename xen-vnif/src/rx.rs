@@ -6,6 +6,9 @@
 //! polls: the assembler keeps what it has. Whatever is wrong with a frame, each of its pages comes back to be posted
 //! again; none is lost and none is used twice.
 
+use core::marker::PhantomData;
+use core::ops::DerefMut;
+
 use crate::{ETH_HLEN, PACKET_MAX, PAGE_SIZE};
 use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags, EXTRA_TYPE_GSO};
 
@@ -18,34 +21,27 @@ const EXTRA_TYPE_MAX: u8 = 5;
 /// Most extra-info slots of one frame: one of each type.
 const EXTRAS_MAX: u8 = EXTRA_TYPE_MAX;
 
-/// The pages posted in the ring, by slot.
-pub struct RxTable<P, const N: usize> {
-    slots: [Option<P>; N],
+/// The pages posted in the ring, by slot. `S` holds them: in the kernel they are too many for the stack.
+pub struct RxTable<P, S> {
+    slots: S,
+    pages: PhantomData<P>,
 }
 
-impl<P, const N: usize> Default for RxTable<P, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P, const N: usize> RxTable<P, N> {
-    const POWER_OF_TWO: () = assert!(N.is_power_of_two() && N <= 1 << 15);
-
-    /// A table without pages.
+impl<P, S: DerefMut<Target = [Option<P>]>> RxTable<P, S> {
+    /// A table over `slots`, a power of two of them, none with a page.
     #[must_use]
-    pub fn new() -> Self {
-        let () = Self::POWER_OF_TWO;
+    pub fn new(slots: S) -> Self {
         Self {
-            slots: core::array::from_fn(|_| None),
+            slots,
+            pages: PhantomData,
         }
     }
 
     /// The slot of ring index `index`; it is the request's id as well.
     #[inline]
     #[must_use]
-    pub const fn slot_of(index: u32) -> u16 {
-        (index & (N as u32).wrapping_sub(1)) as u16
+    pub fn slot_of(&self, index: u32) -> u16 {
+        (index as usize & self.slots.len().wrapping_sub(1)) as u16
     }
 
     /// Notes that `page` was posted in `slot`; gives it back when the slot is taken.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The receive ring with its pages: what the kernel's half drives.
 
+use core::ops::DerefMut;
+
 use crate::rx::{Assembler, Frame, Outcome, RxTable, Why};
 use crate::{Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
@@ -25,26 +27,26 @@ pub enum Received {
 }
 
 /// A receive ring of pages.
-pub struct RxQueue<P> {
+pub struct RxQueue<P, S> {
     ring: FrontRing<NetifRxRequest, NetifRxSlot>,
-    table: RxTable<P, RING_SLOTS>,
+    table: RxTable<P, S>,
     assembler: Assembler<P>,
     violation: Option<Violation>,
 }
 
-impl<P: RxPage> RxQueue<P> {
-    /// Makes an empty ring in `memory`, a page that the backend does not have yet.
+impl<P: RxPage, S: DerefMut<Target = [Option<P>]>> RxQueue<P, S> {
+    /// Makes an empty ring in `memory`, a page that the backend does not have yet, with [`RING_SLOTS`] `slots`.
     ///
     /// # Errors
-    /// [`BadRingMemory`] if it is no page.
-    pub fn new(memory: &SharedMemory) -> Result<Self, BadRingMemory> {
+    /// [`BadRingMemory`] if either has another size.
+    pub fn new(memory: &SharedMemory, slots: S) -> Result<Self, BadRingMemory> {
         let ring = FrontRing::new(memory)?;
-        if ring.capacity() as usize != RING_SLOTS {
+        if ring.capacity() as usize != RING_SLOTS || slots.len() != RING_SLOTS {
             return Err(BadRingMemory);
         }
         Ok(Self {
             ring,
-            table: RxTable::new(),
+            table: RxTable::new(slots),
             assembler: Assembler::new(),
             violation: None,
         })
@@ -70,7 +72,7 @@ impl<P: RxPage> RxQueue<P> {
         if self.ring.free_requests() == 0 {
             return Err(page);
         }
-        let slot = RxTable::<P, RING_SLOTS>::slot_of(self.ring.request_index());
+        let slot = self.table.slot_of(self.ring.request_index());
         let request = NetifRxRequest::new(slot, page.gref());
         self.table.post(slot, page)?;
         // There is room, as just seen.
@@ -98,7 +100,7 @@ impl<P: RxPage> RxQueue<P> {
             return Err(violation);
         }
         loop {
-            let slot = RxTable::<P, RING_SLOTS>::slot_of(self.ring.response_index());
+            let slot = self.table.slot_of(self.ring.response_index());
             let response = match self.ring.next_response() {
                 Ok(Some(response)) => response,
                 Ok(None) => return Ok(Received::Nothing),

@@ -6,6 +6,9 @@
 //! grant at all and shows the backend no neighbouring byte (XSA-403), and the headers are always together at the
 //! start of the first slot, which some backends need to stay alive (XSA-423, 424, 432, 448).
 
+use core::marker::PhantomData;
+use core::ops::DerefMut;
+
 use crate::{ETH_HLEN, PACKET_MAX, PAGE_SIZE};
 use xen_sys::netif::{
     NetifTxRequest, NetifTxResponse, TxFlags, NR_SLOTS_MIN, RSP_DROPPED, RSP_ERROR, RSP_OKAY,
@@ -253,39 +256,42 @@ pub enum Ended {
     Dropped,
 }
 
-enum Entry<P> {
+/// An id's place in a [`TxTable`].
+pub struct Entry<P>(State<P>);
+
+enum State<P> {
     Free { next: u16 },
     InFlight(P),
 }
 
+impl<P> Entry<P> {
+    /// What a table is made of.
+    pub const FREE: Self = Self(State::Free { next: 0 });
+}
+
 /// The private shadow of the transmit ring: which ids are in flight, and what each of them keeps alive.
 ///
-/// An id belongs to one slot. Claiming it by a response frees it, so a duplicate response finds nothing.
-pub struct TxTable<P, const N: usize> {
-    entries: [Entry<P>; N],
+/// An id belongs to one slot. Claiming it by a response frees it, so a duplicate response finds nothing. `S` holds the
+/// entries: in the kernel they are too many for the stack to make them there.
+pub struct TxTable<P, S> {
+    entries: S,
     first_free: u16,
     in_flight: u16,
+    payloads: PhantomData<P>,
 }
 
-impl<P, const N: usize> Default for TxTable<P, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P, const N: usize> TxTable<P, N> {
-    const FITS: () = assert!(N < u16::MAX as usize);
-
-    /// A table of `N` free ids.
+impl<P, S: DerefMut<Target = [Entry<P>]>> TxTable<P, S> {
+    /// A table of as many free ids as there are `entries`, at most 65535.
     #[must_use]
-    pub fn new() -> Self {
-        let () = Self::FITS;
+    pub fn new(mut entries: S) -> Self {
+        for (entry, next) in entries.iter_mut().zip(1..) {
+            *entry = Entry(State::Free { next });
+        }
         Self {
-            entries: core::array::from_fn(|id| Entry::Free {
-                next: (id as u16).wrapping_add(1),
-            }),
+            entries,
             first_free: 0,
             in_flight: 0,
+            payloads: PhantomData,
         }
     }
 
@@ -293,7 +299,7 @@ impl<P, const N: usize> TxTable<P, N> {
     #[inline]
     #[must_use]
     pub fn next_id(&self) -> Option<u16> {
-        (usize::from(self.first_free) < N).then_some(self.first_free)
+        (usize::from(self.first_free) < self.entries.len()).then_some(self.first_free)
     }
 
     /// Ids in flight.
@@ -309,10 +315,10 @@ impl<P, const N: usize> TxTable<P, N> {
         let id = self.first_free;
         match self.entries.get_mut(usize::from(id)) {
             Some(entry) => {
-                if let Entry::Free { next } = *entry {
+                if let Entry(State::Free { next }) = *entry {
                     self.first_free = next;
                 }
-                *entry = Entry::InFlight(payload);
+                *entry = Entry(State::InFlight(payload));
                 self.in_flight = self.in_flight.wrapping_add(1);
                 Ok(id)
             }
@@ -338,22 +344,23 @@ impl<P, const N: usize> TxTable<P, N> {
     #[inline]
     fn remove(&mut self, id: u16) -> Option<P> {
         let entry = self.entries.get_mut(usize::from(id))?;
-        if let Entry::Free { .. } = entry {
+        if let State::Free { .. } = entry.0 {
             return None;
         }
         let next = self.first_free;
-        match core::mem::replace(entry, Entry::Free { next }) {
-            Entry::InFlight(payload) => {
+        match core::mem::replace(&mut entry.0, State::Free { next }) {
+            State::InFlight(payload) => {
                 self.first_free = id;
                 self.in_flight = self.in_flight.wrapping_sub(1);
                 Some(payload)
             }
-            Entry::Free { .. } => None,
+            State::Free { .. } => None,
         }
     }
 
     /// Takes any payload still in flight: for the end of the ring.
     pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
-        (0..N).filter_map(|id| self.remove(id as u16))
+        let ids = self.entries.len().min(usize::from(u16::MAX)) as u16;
+        (0..ids).filter_map(|id| self.remove(id))
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The transmit ring with its ids: what the kernel's half drives.
 
-use crate::tx::{BadResponse, Ended, Plan, TxTable};
+use core::ops::DerefMut;
+
+use crate::tx::{BadResponse, Ended, Entry, Plan, TxTable};
 use crate::{Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
 use xen_sys::netif::{NetifTxResponse, NetifTxSlot, NR_SLOTS_MIN};
@@ -14,9 +16,9 @@ const PACKET_ROOM: u32 = NR_SLOTS_MIN as u32;
 const WAKE_ROOM: u32 = 64;
 
 /// A transmit ring whose slots keep a `P` each.
-pub struct TxQueue<P> {
+pub struct TxQueue<P, S> {
     ring: FrontRing<NetifTxSlot, NetifTxResponse>,
-    table: TxTable<P, RING_SLOTS>,
+    table: TxTable<P, S>,
     /// Slots in flight whose payload the stack waits for.
     waited_for: u32,
     /// An event was asked for, and has not come as far as we know.
@@ -52,19 +54,19 @@ pub trait Payload {
     fn is_waited_for(&self) -> bool;
 }
 
-impl<P: Payload> TxQueue<P> {
-    /// Makes an empty ring in `memory`, a page that the backend does not have yet.
+impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
+    /// Makes an empty ring in `memory`, a page that the backend does not have yet, with [`RING_SLOTS`] `entries`.
     ///
     /// # Errors
-    /// [`BadRingMemory`] if it is no page.
-    pub fn new(memory: &SharedMemory) -> Result<Self, BadRingMemory> {
+    /// [`BadRingMemory`] if either has another size.
+    pub fn new(memory: &SharedMemory, entries: S) -> Result<Self, BadRingMemory> {
         let ring = FrontRing::new(memory)?;
-        if ring.capacity() as usize != RING_SLOTS {
+        if ring.capacity() as usize != RING_SLOTS || entries.len() != RING_SLOTS {
             return Err(BadRingMemory);
         }
         Ok(Self {
             ring,
-            table: TxTable::new(),
+            table: TxTable::new(entries),
             waited_for: 0,
             armed: false,
             violation: None,

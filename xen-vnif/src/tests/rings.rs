@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The queues on real rings: packets through an honest backend and back.
 use crate::rx::FRAME_PAGES_MAX;
-use crate::tx::{Fragment, Headers, Plan};
-use crate::{Part, Payload, Received, RxPage, RxQueue, TxQueue};
+use crate::tx::{Entry, Fragment, Headers, Plan};
+use crate::{Part, Payload, Received, RxPage, RxQueue, TxQueue, RING_SLOTS};
 use proptest::prelude::*;
 use ring::{BackRing, SharedMemory};
 use std::collections::{HashMap, VecDeque};
@@ -77,8 +77,8 @@ impl RxPage for Page {
 /// A frontend as the kernel's half builds it.
 pub(super) struct Front {
     pub(super) memory: Memory,
-    pub(super) tx: TxQueue<Slot>,
-    pub(super) rx: RxQueue<Page>,
+    pub(super) tx: TxQueue<Slot, Vec<Entry<Slot>>>,
+    pub(super) rx: RxQueue<Page, Vec<Option<Page>>>,
     heads: GrantRef,
     pub(super) next_gfn: u64,
     pub(super) alive: Rc<()>,
@@ -93,8 +93,8 @@ impl Front {
         Self {
             heads: memory.grant(OWN),
             memory,
-            tx: TxQueue::new(tx).unwrap(),
-            rx: RxQueue::new(rx).unwrap(),
+            tx: TxQueue::new(tx, (0..RING_SLOTS).map(|_| Entry::FREE).collect()).unwrap(),
+            rx: RxQueue::new(rx, (0..RING_SLOTS).map(|_| None).collect()).unwrap(),
             next_gfn: OWN + 1,
             alive: Rc::default(),
         }

@@ -246,8 +246,9 @@ fn a_wrong_id_is_not_forgiven() {
 
 #[test]
 fn the_table_holds_one_page_a_slot() {
-    let mut table = RxTable::<u32, 8>::new();
-    assert_eq!(RxTable::<u32, 8>::slot_of(u32::MAX), 7);
+    let mut table = RxTable::new(std::vec![None; 8]);
+    assert_eq!(table.slot_of(u32::MAX), 7);
+    assert_eq!(table.slot_of(8), 0);
     assert_eq!(table.post(7, 1), Ok(()));
     assert_eq!(table.post(7, 2), Err(2));
     assert_eq!(table.post(8, 2), Err(2));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-use crate::tx::{BadResponse, Ended, Fragment, Headers, Plan, Refused, TxTable, HEAD_MAX};
+use crate::tx::{BadResponse, Ended, Entry, Fragment, Headers, Plan, Refused, TxTable, HEAD_MAX};
 use crate::PAGE_SIZE;
 use proptest::prelude::*;
 use std::vec::Vec;
@@ -12,6 +12,10 @@ fn fragment(gfn: u64, offset: u32, len: u32) -> Fragment {
         offset,
         len,
     }
+}
+
+fn table<P>(ids: usize) -> TxTable<P, Vec<Entry<P>>> {
+    TxTable::new((0..ids).map(|_| Entry::FREE).collect())
 }
 
 fn parts(plan: &Plan<'_>) -> Vec<(u64, u16, u16)> {
@@ -130,7 +134,7 @@ fn refusals() {
 
 #[test]
 fn ids_are_claimed_once() {
-    let mut table = TxTable::<&str, 4>::new();
+    let mut table = table::<&str>(4);
     let ids: Vec<_> = ["a", "b", "c", "d"]
         .map(|name| table.insert(name).unwrap())
         .into();
@@ -226,7 +230,7 @@ proptest! {
     /// The table against a model: a set of ids in flight.
     #[test]
     fn the_table_agrees_with_a_set(operations in prop::collection::vec((any::<bool>(), 0u16..20, -3i16..3), 0..200)) {
-        let mut table = TxTable::<u32, 16>::new();
+        let mut table = table::<u32>(16);
         let mut model = std::collections::BTreeMap::new();
         for (serial, (insert, id, status)) in (0u32..).zip(operations) {
             if insert {
