@@ -85,7 +85,12 @@ extern "C" {
         into: *mut crate::Fragment,
         room: u32,
     ) -> u32;
-    pub(crate) fn xenpv_skb_copy_bits(skb: *const sk_buff, into: *mut c_void, len: u32) -> c_int;
+    pub(crate) fn xenpv_skb_copy_bits(
+        skb: *const sk_buff,
+        offset: u32,
+        into: *mut c_void,
+        len: u32,
+    ) -> c_int;
     pub(crate) fn xenpv_skb_get(skb: *mut sk_buff) -> *mut sk_buff;
     pub(crate) fn xenpv_skb_consume_any(skb: *mut sk_buff);
     pub(crate) fn xenpv_skb_drop_any(skb: *mut sk_buff);

@@ -332,9 +332,9 @@ u32 xenpv_skb_fragments(const struct sk_buff *skb, struct xenpv_net_fragment *in
 	return i + 1;
 }
 
-int xenpv_skb_copy_bits(const struct sk_buff *skb, void *into, u32 len)
+int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 len)
 {
-	return skb_copy_bits(skb, 0, into, len);
+	return skb_copy_bits(skb, offset, into, len);
 }
 
 struct sk_buff *xenpv_skb_get(struct sk_buff *skb)

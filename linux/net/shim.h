@@ -74,7 +74,7 @@ void xenpv_bh_enable(void);
 
 u32 xenpv_skb_tx_begin(struct sk_buff *skb);
 u32 xenpv_skb_fragments(const struct sk_buff *skb, struct xenpv_net_fragment *into, u32 room);
-int xenpv_skb_copy_bits(const struct sk_buff *skb, void *into, u32 len);
+int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 len);
 struct sk_buff *xenpv_skb_get(struct sk_buff *skb);
 void xenpv_skb_consume_any(struct sk_buff *skb);
 void xenpv_skb_drop_any(struct sk_buff *skb);

@@ -115,15 +115,15 @@ impl Skb {
         into.get(..count as usize)
     }
 
-    /// Copies the first `into.len()` bytes of the packet, from wherever they are.
+    /// Copies `into.len()` bytes of the packet from `offset` on, from wherever they are.
     ///
     /// # Errors
     /// `EFAULT` when the packet is shorter.
-    pub fn copy_bits(&self, into: &mut [u8]) -> Result {
+    pub fn copy_bits(&self, offset: u32, into: &mut [u8]) -> Result {
         let len = u32::try_from(into.len())?;
-        // SAFETY: By the type invariant, and `into` has room for `len` bytes.
+        // SAFETY: By the type invariant, and `into` has room for `len` bytes. The function checks the bounds.
         to_result(unsafe {
-            ffi::xenpv_skb_copy_bits(self.0.as_ptr(), into.as_mut_ptr().cast(), len)
+            ffi::xenpv_skb_copy_bits(self.0.as_ptr(), offset, into.as_mut_ptr().cast(), len)
         })
     }
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The interface: what the network stack calls.
+
+use kernel::{new_spinlock, prelude::*, sync::SpinLock};
+use linux_net::{BhDisabled, CounterList, Interface, Napi, Operations, Skb, Statistics};
+use vnif_core::Violation;
+use xen_bus::DeviceRef;
+
+use crate::{
+    counters::{Counter, Counters},
+    receive::Receive,
+    transmit::Transmit,
+};
+
+/// The two halves of a connection, present while there is one.
+///
+/// Softirqs take both locks, the transmit lock within the receive lock when a received packet is answered at once.
+/// Process context takes them with softirqs held off.
+#[pin_data]
+pub(crate) struct Vif {
+    device: DeviceRef,
+    counters: Counters,
+    #[pin]
+    tx: SpinLock<Option<Transmit>>,
+    #[pin]
+    rx: SpinLock<Option<Receive>>,
+}
+
+impl Vif {
+    pub(crate) fn new(device: DeviceRef) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            device,
+            counters: Counters::new(),
+            tx <- new_spinlock!(None),
+            rx <- new_spinlock!(None),
+        })
+    }
+
+    /// Puts a new connection in place.
+    pub(crate) fn install(&self, tx: Transmit, rx: Receive) {
+        let bh = BhDisabled::new();
+        *self.tx.lock() = Some(tx);
+        *self.rx.lock() = Some(rx);
+        drop(bh);
+    }
+
+    /// Takes the connection away. What it holds is given back here, in process context and outside of the locks.
+    pub(crate) fn uninstall(&self) {
+        let bh = BhDisabled::new();
+        let tx = self.tx.lock().take();
+        let rx = self.rx.lock().take();
+        drop(bh);
+        drop((tx, rx));
+    }
+
+    /// An event came.
+    pub(crate) fn event(&self) {
+        self.counters.count(Counter::Events);
+    }
+
+    #[cold]
+    fn violated(&self, violation: Violation) {
+        self.counters.count(Counter::Violations);
+        self.device.report_violation(violation.what());
+    }
+
+    /// Ends what was sent; true if there is more by now. With `arm` it asks for an event before it looks.
+    #[inline]
+    fn reap(&self, interface: &Interface, budget: u32, arm: bool) -> (u32, bool) {
+        let mut tx = self.tx.lock();
+        let Some(tx) = &mut *tx else {
+            return (0, false);
+        };
+        let reaped = tx.reap(budget, &self.counters).and_then(|slots| {
+            tx.wake(interface);
+            Ok((slots, arm && tx.arm()?))
+        });
+        reaped.unwrap_or_else(|violation| {
+            self.violated(violation);
+            (0, false)
+        })
+    }
+
+    #[inline]
+    fn receive(&self, napi: &Napi, budget: u32) -> u32 {
+        let mut rx = self.rx.lock();
+        let Some(rx) = &mut *rx else {
+            return 0;
+        };
+        match rx.poll(napi, budget, &self.counters) {
+            Ok(polled) => {
+                if let Some(ms) = polled.retry {
+                    napi.interface().schedule_poll_after(ms);
+                }
+                polled.work
+            }
+            Err(violation) => {
+                self.violated(violation);
+                0
+            }
+        }
+    }
+
+    /// Asks for an event for the next frame; true if there is one already.
+    #[inline]
+    fn arm_receive(&self) -> bool {
+        let mut rx = self.rx.lock();
+        match (*rx).as_mut().map(Receive::arm) {
+            Some(Ok(there)) => there,
+            Some(Err(violation)) => {
+                self.violated(violation);
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+impl Operations for Vif {
+    const DRIVER: &'static CStr = c"xen_vnif";
+    const COUNTERS: CounterList = Counters::NAMES;
+
+    #[inline]
+    fn start_xmit(&self, interface: &Interface, skb: Skb) {
+        let mut tx = self.tx.lock();
+        match &mut *tx {
+            Some(tx) => {
+                if let Err(violation) = tx.send(interface, skb, &self.counters) {
+                    self.violated(violation);
+                }
+            }
+            None => self.counters.add(Counter::TxDropped, 1),
+        }
+    }
+
+    fn poll(&self, napi: &Napi, budget: u32) -> u32 {
+        let interface = napi.interface();
+        if budget == 0 {
+            self.reap(interface, 0, false);
+            return 0;
+        }
+        self.counters.count(Counter::Polls);
+        let work = self.receive(napi, budget);
+        if work >= budget {
+            self.reap(interface, budget, false);
+            return work;
+        }
+        let completed = napi.complete(work);
+        let (reaped, more_sent) = self.reap(interface, budget, completed);
+        if work == 0 && reaped == 0 {
+            self.counters.count(Counter::Spurious);
+        }
+        if completed && (self.arm_receive() || more_sent) {
+            napi.reschedule();
+        }
+        work
+    }
+
+    fn opened(&self, interface: &Interface) {
+        let bh = BhDisabled::new();
+        if let Some(tx) = &mut *self.tx.lock() {
+            tx.restarted();
+        }
+        drop(bh);
+        interface.schedule_poll();
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.counters.statistics()
+    }
+
+    fn counter(&self, index: usize) -> u64 {
+        self.counters.get(index)
+    }
+}
