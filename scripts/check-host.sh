@@ -37,7 +37,7 @@ step_loom() {
 		! grep -q loom "$crate/Cargo.toml" || crates+=(-p "$crate")
 	done
 	[ ${#crates[@]} -gt 0 ] || { echo "no crate has loom tests"; return 1; }
-	RUSTFLAGS="--cfg loom" $CARGO test --quiet --release --lib --target-dir target/loom "${crates[@]}" -- loom
+	RUSTFLAGS="--cfg loom" $CARGO test --quiet --release --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" "${crates[@]}" -- loom
 }
 
 step_docs() {
