@@ -8,6 +8,8 @@ CARGO ?= cargo
 export KDIR_GIVEN
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) RUSTC=$(RUSTC)
+# Distributions' headers come without the key that signs their own modules. (Secure Boot: scripts/sign-file of the headers.)
+unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
 xenbed = $(CARGO) run -q -p xenbed --release --
 
 .PHONY: modules install clean rust-metadata demo check check-host doc help check-kdir
@@ -16,7 +18,7 @@ modules: check-kdir
 	+$(kbuild) modules
 
 install: check-kdir
-	+$(kbuild) modules_install DEPMOD=true
+	+$(kbuild) modules_install DEPMOD=true $(unsigned)
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$(cat $(KDIR)/include/config/kernel.release)
 	install -D -m 644 modprobe.d/xenpv.conf $(INSTALL_MOD_PATH)/etc/modprobe.d/xenpv.conf
 
