@@ -141,6 +141,11 @@ impl Entry {
         }
     }
 
+    /// The frame that the entry names, whether it grants it or not.
+    pub fn peer_frame(&self) -> Gfn {
+        Gfn(self.frame.load(Ordering::Relaxed).into())
+    }
+
     /// GNTTABOP_unmap_grant_ref of the only mapping.
     pub fn peer_unmap(&self) {
         self.head.fetch_and(!(READING | WRITING), Ordering::SeqCst);

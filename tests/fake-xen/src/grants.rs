@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The guest's side of grants: the pure table over the shared entries, with the ownership of the kernel half.
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use grant_table::{
+    Access, Counters, NoSpace, RefTable, RevokePolicy, Slot, Step, ENTRIES_PER_FRAME,
+};
+use xen_sys::{Domid, GrantRef, Hypervisor, PhysmapSpace, Result, XenError};
+
+use crate::memory::{GuestPage, MAX_FRAMES};
+use crate::xen::{FakeXen, GRANT_FRAMES_GFN};
+
+type Table = RefTable<GuestPage, Vec<Slot<GuestPage>>, MAX_FRAMES>;
+
+/// The guest's grant table.
+pub struct Grants {
+    xen: Arc<FakeXen>,
+    table: Mutex<Table>,
+}
+
+impl Grants {
+    /// Brings up a table of `frames` frames.
+    ///
+    /// # Errors
+    /// Those of the hypercalls; what was mapped is unmapped then.
+    pub fn new(xen: &Arc<FakeXen>, frames: u32) -> Result<Arc<Self>> {
+        xen.grant_set_version(1)?;
+        let size = xen.grant_query_size()?;
+        if frames > size.max_frames {
+            return Err(XenError::ENOSPC);
+        }
+        let grants = Arc::new(Self {
+            xen: xen.clone(),
+            table: Mutex::new(RefTable::new(RevokePolicy::DEFAULT)),
+        });
+        for frame in 0..frames {
+            xen.add_to_physmap(
+                PhysmapSpace::GrantTable(frame),
+                GRANT_FRAMES_GFN[frame as usize],
+            )?;
+            let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
+            let busy = |gref| grants.xen.memory.entry(gref).is_some_and(|e| e.is_busy());
+            let added = grants.table().add_frame(chunk, busy);
+            assert!(added.is_ok(), "the table takes as many frames as Xen has");
+        }
+        Ok(grants)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// How the references are spread now.
+    pub fn counters(&self) -> Counters {
+        self.table().counters()
+    }
+
+    /// Grants a page to `domid`.
+    ///
+    /// # Errors
+    /// The page comes back when there is no reference left.
+    pub fn grant(
+        self: &Arc<Self>,
+        page: GuestPage,
+        domid: Domid,
+        access: Access,
+    ) -> core::result::Result<Granted, (NoSpace, GuestPage)> {
+        let gref = match self.table().allocate() {
+            Ok(gref) => gref,
+            Err(error) => return Err((error, page)),
+        };
+        let entry = self
+            .xen
+            .memory
+            .entry(gref)
+            .expect("a reference of the table");
+        entry
+            .grant(domid, page.gfn(), access)
+            .expect("low frame numbers");
+        Ok(Granted {
+            grants: self.clone(),
+            gref,
+            page: Some(page),
+        })
+    }
+
+    /// Tries the pages that their peers did not let go of. `now` in seconds. Says how many were released.
+    pub fn tick(&self, now: u64) -> usize {
+        let mut tick = self.table().begin_tick(now);
+        let mut released = Vec::new();
+        loop {
+            let step = self.table().step(&mut tick, |gref| self.try_end(gref));
+            match step {
+                Step::Released(owner) => released.extend(owner),
+                Step::Waiting | Step::Stale(_) => {}
+                Step::Done => return released.len(),
+            }
+        }
+    }
+
+    fn try_end(&self, gref: GrantRef) -> bool {
+        let entry = self.xen.memory.entry(gref);
+        entry.is_some_and(|entry| entry.try_end().is_ok())
+    }
+}
+
+impl Drop for Grants {
+    fn drop(&mut self) {
+        // As on module unload: what a peer still maps is left to it.
+        self.tick(u64::MAX);
+        let mut table = self.table();
+        while let Some(chunk) = table.dismantle() {
+            core::mem::forget(chunk);
+        }
+    }
+}
+
+/// A granted page. Dropping it ends the grant; if the peer does not let go, the table owns the page until it does.
+pub struct Granted {
+    grants: Arc<Grants>,
+    gref: GrantRef,
+    page: Option<GuestPage>,
+}
+
+impl Granted {
+    /// The reference to tell the peer.
+    pub fn gref(&self) -> GrantRef {
+        self.gref
+    }
+
+    /// The page.
+    pub fn page(&self) -> &GuestPage {
+        self.page.as_ref().expect("owned until the end")
+    }
+
+    /// Ends the grant; the page comes back unless the peer uses it still.
+    pub fn end(mut self) -> Option<GuestPage> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Option<GuestPage> {
+        let page = self.page.take()?;
+        if self.grants.try_end(self.gref) {
+            self.grants
+                .table()
+                .free(self.gref)
+                .expect("in use until now");
+            return Some(page);
+        }
+        let deferred = self.grants.table().defer(self.gref, Some(page));
+        assert!(deferred.is_ok(), "in use until now");
+        None
+    }
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        drop(self.finish());
+    }
+}

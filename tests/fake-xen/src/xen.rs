@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The hypervisor.
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use event_channel::{SharedPorts, VcpuInfo};
+use xen_sys::{
+    hvm, Domid, Gfn, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding, PortStatus,
+    Result, ShutdownReason, VcpuId, Version, XenError,
+};
+
+use crate::channels::Channels;
+use crate::faults::{Call, Faults};
+use crate::memory::{Memory, MAX_FRAMES};
+
+/// The guest's number.
+pub const GUEST: Domid = Domid(7);
+/// The number of the domain where backends live.
+pub const BACKEND: Domid = Domid(0);
+
+/// Where the guest puts its grant table's frames.
+pub(crate) const GRANT_FRAMES_GFN: [Gfn; MAX_FRAMES] =
+    [Gfn(0xfe704), Gfn(0xfe705), Gfn(0xfe706), Gfn(0xfe707)];
+
+struct State {
+    params: BTreeMap<u32, u64>,
+    /// What is where in the guest's address space, of Xen's own pages.
+    physmap: BTreeMap<Gfn, PhysmapSpace>,
+    grant_frames: u32,
+    grant_version: u32,
+    reservation: u64,
+    maximum: u64,
+    shutdown: Option<ShutdownReason>,
+    console: Vec<u8>,
+}
+
+/// A Xen with one guest, whose every call can be made to fail.
+pub struct FakeXen {
+    pub(crate) channels: Channels,
+    pub(crate) memory: Memory,
+    faults: Faults,
+    state: Mutex<State>,
+}
+
+impl FakeXen {
+    /// A guest with `vcpus` vCPUs and `pages` pages of memory, which may have twice as many.
+    pub fn new(vcpus: usize, pages: u64) -> Arc<Self> {
+        Arc::new(Self {
+            channels: Channels::new(vcpus),
+            memory: Memory::new(),
+            faults: Faults::default(),
+            state: Mutex::new(State {
+                params: BTreeMap::from([
+                    (hvm::PARAM_CALLBACK_IRQ, 0),
+                    (hvm::PARAM_STORE_PFN, 0xfeffc),
+                    (hvm::PARAM_STORE_EVTCHN, 1),
+                ]),
+                physmap: BTreeMap::new(),
+                grant_frames: 1,
+                grant_version: 1,
+                reservation: pages,
+                maximum: pages * 2,
+                shutdown: None,
+                console: Vec::new(),
+            }),
+        })
+    }
+
+    /// What is to fail, and what was called.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The pending and mask bits.
+    pub fn ports(&self) -> SharedPorts<'_> {
+        self.channels.shared()
+    }
+
+    /// A vCPU's words.
+    pub fn vcpu_info(&self, vcpu: usize) -> VcpuInfo<'_> {
+        self.channels.vcpu_info(vcpu)
+    }
+
+    /// Takes the upcall interrupt of a vCPU, if one waits.
+    pub fn take_interrupt(&self, vcpu: usize) -> bool {
+        self.channels.take_interrupt(vcpu)
+    }
+
+    /// Ports that are not closed.
+    pub fn open_ports(&self) -> usize {
+        self.channels.open_ports()
+    }
+
+    /// Pages of [`crate::GuestPage`] that exist.
+    pub fn guest_pages(&self) -> usize {
+        self.memory.pages()
+    }
+
+    /// Grant entries that grant something.
+    pub fn granted(&self) -> usize {
+        self.memory.granted()
+    }
+
+    /// What Xen has put into the guest's address space.
+    pub fn mapped_by_xen(&self) -> usize {
+        self.state().physmap.len()
+    }
+
+    /// Why the guest has stopped, if it has.
+    pub fn shutdown_reason(&self) -> Option<ShutdownReason> {
+        self.state().shutdown
+    }
+
+    /// What the guest wrote to Xen's console.
+    pub fn console(&self) -> Vec<u8> {
+        self.state().console.clone()
+    }
+
+    /// Panics if the guest has freed a page that a peer could use, or granted one that it does not have.
+    #[track_caller]
+    pub fn assert_sound(&self) {
+        let findings = self.memory.findings();
+        assert!(findings.is_empty(), "{}", findings.join("\n"));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Hypervisor for FakeXen {
+    fn evtchn_alloc_unbound(&self, remote: Domid) -> Result<Port> {
+        self.faults.enter(Call::EvtchnAllocUnbound)?;
+        let binding = PortBinding::Unbound(remote);
+        self.channels.allocate(VcpuId(0), binding)
+    }
+
+    fn evtchn_bind_interdomain(&self, remote: Domid, remote_port: Port) -> Result<Port> {
+        self.faults.enter(Call::EvtchnBindInterdomain)?;
+        let binding = PortBinding::Interdomain(remote, remote_port);
+        self.channels.allocate(VcpuId(0), binding)
+    }
+
+    fn evtchn_bind_ipi(&self, vcpu: VcpuId) -> Result<Port> {
+        self.faults.enter(Call::EvtchnBindIpi)?;
+        self.channels.allocate(vcpu, PortBinding::Ipi)
+    }
+
+    fn evtchn_bind_virq(&self, virq: u32, vcpu: VcpuId) -> Result<Port> {
+        self.faults.enter(Call::EvtchnBindVirq)?;
+        self.channels.allocate(vcpu, PortBinding::Virq(virq))
+    }
+
+    fn evtchn_close(&self, port: Port) -> Result {
+        self.faults.enter(Call::EvtchnClose)?;
+        self.channels.close(port)
+    }
+
+    fn evtchn_send(&self, port: Port) -> Result {
+        self.faults.enter(Call::EvtchnSend)?;
+        self.channels.send(port)
+    }
+
+    fn evtchn_unmask(&self, port: Port) -> Result {
+        self.faults.enter(Call::EvtchnUnmask)?;
+        self.channels.unmask(port)
+    }
+
+    fn evtchn_bind_vcpu(&self, port: Port, vcpu: VcpuId) -> Result {
+        self.faults.enter(Call::EvtchnBindVcpu)?;
+        self.channels.bind_vcpu(port, vcpu)
+    }
+
+    fn evtchn_status(&self, port: Port) -> Result<PortStatus> {
+        self.faults.enter(Call::EvtchnStatus)?;
+        self.channels.status(port)
+    }
+
+    fn hvm_get_param(&self, index: u32) -> Result<u64> {
+        self.faults.enter(Call::HvmGetParam)?;
+        self.state()
+            .params
+            .get(&index)
+            .copied()
+            .ok_or(XenError::EINVAL)
+    }
+
+    fn hvm_set_param(&self, index: u32, value: u64) -> Result {
+        self.faults.enter(Call::HvmSetParam)?;
+        if index != hvm::PARAM_CALLBACK_IRQ {
+            return Err(XenError::EPERM);
+        }
+        self.state().params.insert(index, value);
+        Ok(())
+    }
+
+    fn set_evtchn_upcall_vector(&self, vcpu: VcpuId, vector: u8) -> Result {
+        self.faults.enter(Call::SetUpcallVector)?;
+        self.channels.set_vector(vcpu, vector)
+    }
+
+    fn add_to_physmap(&self, space: PhysmapSpace, gfn: Gfn) -> Result {
+        self.faults.enter(Call::AddToPhysmap)?;
+        let mut state = self.state();
+        if let PhysmapSpace::GrantTable(frame) = space {
+            if frame as usize >= MAX_FRAMES {
+                return Err(XenError::EINVAL);
+            }
+            state.grant_frames = state.grant_frames.max(frame + 1);
+        }
+        // A page of Xen's is in one place only: adding it elsewhere moves it.
+        state.physmap.retain(|_, at| *at != space);
+        state.physmap.insert(gfn, space);
+        Ok(())
+    }
+
+    fn remove_from_physmap(&self, gfn: Gfn) -> Result {
+        self.faults.enter(Call::RemoveFromPhysmap)?;
+        self.state()
+            .physmap
+            .remove(&gfn)
+            .map(drop)
+            .ok_or(XenError::ENOENT)
+    }
+
+    fn populate_physmap(&self, gfns: &[Gfn]) -> Result<usize> {
+        self.faults.enter(Call::PopulatePhysmap)?;
+        let mut state = self.state();
+        let room = state.maximum.saturating_sub(state.reservation);
+        let done = gfns.len().min(room as usize);
+        state.reservation += done as u64;
+        Ok(done)
+    }
+
+    fn decrease_reservation(&self, gfns: &[Gfn]) -> Result<usize> {
+        self.faults.enter(Call::DecreaseReservation)?;
+        let mut state = self.state();
+        let done = gfns.len().min(state.reservation as usize);
+        state.reservation -= done as u64;
+        Ok(done)
+    }
+
+    fn current_reservation(&self) -> Result<u64> {
+        self.faults.enter(Call::CurrentReservation)?;
+        Ok(self.state().reservation)
+    }
+
+    fn maximum_reservation(&self) -> Result<u64> {
+        self.faults.enter(Call::MaximumReservation)?;
+        Ok(self.state().maximum)
+    }
+
+    fn grant_query_size(&self) -> Result<GrantTableSize> {
+        self.faults.enter(Call::GrantQuerySize)?;
+        Ok(GrantTableSize {
+            frames: self.state().grant_frames,
+            max_frames: MAX_FRAMES as u32,
+        })
+    }
+
+    fn grant_set_version(&self, version: u32) -> Result<u32> {
+        self.faults.enter(Call::GrantSetVersion)?;
+        if !(1..=2).contains(&version) {
+            return Err(XenError::EINVAL);
+        }
+        self.state().grant_version = version;
+        Ok(version)
+    }
+
+    fn grant_get_version(&self) -> Result<u32> {
+        self.faults.enter(Call::GrantGetVersion)?;
+        Ok(self.state().grant_version)
+    }
+
+    fn sched_shutdown(&self, reason: ShutdownReason) -> Result {
+        self.faults.enter(Call::SchedShutdown)?;
+        self.state().shutdown = Some(reason);
+        Ok(())
+    }
+
+    fn version(&self) -> Result<Version> {
+        self.faults.enter(Call::Version)?;
+        Ok(Version {
+            major: 4,
+            minor: 20,
+        })
+    }
+
+    fn console_write(&self, text: &[u8]) -> Result {
+        self.faults.enter(Call::ConsoleWrite)?;
+        self.state().console.extend_from_slice(text);
+        Ok(())
+    }
+}
