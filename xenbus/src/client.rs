@@ -149,9 +149,14 @@ impl<W, const N: usize> Client<W, N> {
         self.table.retract(id)
     }
 
+    /// Ends every request, though replies may still come; calls `end` with each waiter.
+    pub fn end_all(&mut self, end: impl FnMut(W)) {
+        self.table.drain(end);
+    }
+
     /// Starts over on a new stream; calls `end` with each waiter of the old one.
     pub fn reset(&mut self, end: impl FnMut(W)) {
-        self.table.drain(end);
+        self.end_all(end);
         self.parser.reset();
     }
 

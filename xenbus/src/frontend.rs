@@ -208,6 +208,16 @@ impl Machine {
         self.phase == Phase::Connected
     }
 
+    /// Whether the device is on its way up: it can be expected to work soon.
+    pub fn is_connecting(&self) -> bool {
+        match self.phase {
+            Phase::Start | Phase::Publishing | Phase::Published | Phase::Connecting => true,
+            Phase::Closing(why) | Phase::Closed(why) => why == Why::Reset,
+            Phase::Waiting => self.is_wanted(),
+            Phase::Connected | Phase::Holding | Phase::Gone => false,
+        }
+    }
+
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input, now: Millis) {
         if self.phase == Phase::Gone {

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Which devices the store has, and which of them Linux knows.
+
+use crate::device::{Device, Names};
+use crate::service::Shared;
+use crate::store::{self, Event, WatchHandler};
+use crate::DeviceRef;
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{prelude::*, sync::Arc};
+use linux::bus::{Bus, BusDevice};
+use xenbus::device::{Change, DeviceName, DEVICES_MAX, ROOT};
+
+/// Keeps Linux's devices those of the store. Only the worker calls it.
+pub(crate) struct Enumerator {
+    shared: Arc<Shared>,
+    bus: Arc<Bus<Device>>,
+    /// The last look at all devices failed: another is due.
+    again: AtomicBool,
+}
+
+impl WatchHandler for Enumerator {
+    fn changed(&self, event: Event<'_>) {
+        let change = match event {
+            Event::Changed(path) => Change::at(path),
+            Event::Rescan => Change::All,
+        };
+        let result = match change {
+            Change::All => self.scan(),
+            Change::Device(name) => self.check(&name),
+            Change::Nothing => Ok(()),
+        };
+        self.note(result);
+    }
+
+    fn wants(&self, path: &[u8]) -> bool {
+        Change::at(path) != Change::Nothing
+    }
+}
+
+impl Enumerator {
+    pub(crate) fn new(shared: Arc<Shared>, bus: Arc<Bus<Device>>) -> Result<Arc<Self>> {
+        let again = AtomicBool::new(false);
+        Ok(Arc::new(Self { shared, bus, again }, GFP_KERNEL)?)
+    }
+
+    /// Looks at all devices again if the last look failed. Returns whether another is due.
+    pub(crate) fn retry(&self) -> bool {
+        if self.again.swap(false, Ordering::Relaxed) {
+            let result = self.scan();
+            self.note(result);
+        }
+        self.again.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, result: Result) {
+        if let Err(error) = result {
+            pr_debug!("the devices cannot be listed ({:?})\n", error);
+            self.again.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes up every device that is new and drops every one that is gone.
+    fn scan(&self) -> Result {
+        let mut seen: KVec<DeviceRef> = KVec::new();
+        for devtype in children(ROOT)?.iter() {
+            for id in children(&store::join(&[ROOT, devtype])?)?.iter() {
+                let Some(name) = DeviceName::new(devtype, id) else {
+                    continue;
+                };
+                if let Some(device) = self.look(&name, true)? {
+                    seen.push(device, GFP_KERNEL)?;
+                }
+            }
+        }
+        for device in self.shared.snapshot()?.iter() {
+            if !seen.iter().any(|known| same(known, device)) {
+                self.drop_device(device);
+            }
+        }
+        self.shared.scanned.store(true, Ordering::Release);
+        self.shared.changed.wake_all();
+        Ok(())
+    }
+
+    /// Takes up or drops one device.
+    fn check(&self, name: &DeviceName<'_>) -> Result {
+        let node = store::join(&[ROOT, name.devtype, name.id])?;
+        self.look(name, store::exists(&node)?).map(drop)
+    }
+
+    /// Makes the device of this name what the store says, and returns it if there is one.
+    fn look(&self, name: &DeviceName<'_>, exists: bool) -> Result<Option<DeviceRef>> {
+        let known = self
+            .shared
+            .snapshot()?
+            .into_iter()
+            .find(|device| device.is(name));
+        match known {
+            Some(device) if exists && !device.is_replaced() => {
+                device.begin();
+                return Ok(Some(device));
+            }
+            Some(device) => self.drop_device(&device),
+            None => {}
+        }
+        if exists {
+            return self.add(name);
+        }
+        Ok(None)
+    }
+
+    fn add(&self, name: &DeviceName<'_>) -> Result<Option<DeviceRef>> {
+        if self.shared.devices.lock().len() >= DEVICES_MAX {
+            kernel::pr_err_once!(
+                "more than {} devices in xenstore: the rest is left alone\n",
+                DEVICES_MAX
+            );
+            return Ok(None);
+        }
+        let names = Names::new(name)?;
+        let label = names.name()?;
+        self.shared.devices.lock().reserve(1, GFP_KERNEL)?;
+        let device = BusDevice::add(&self.bus, &label, Device::new(self.shared.clone(), names))?;
+        self.shared
+            .devices
+            .lock()
+            .push(device.clone(), GFP_KERNEL)?;
+        Ok(Some(device))
+    }
+
+    fn drop_device(&self, device: &DeviceRef) {
+        device.vanish();
+        self.shared
+            .devices
+            .lock()
+            .retain(|known| !same(known, device));
+        device.unregister();
+    }
+}
+
+fn same(a: &DeviceRef, b: &DeviceRef) -> bool {
+    core::ptr::eq::<BusDevice<Device>>(&**a, &**b)
+}
+
+/// A directory's children; none when there is no such directory.
+fn children(path: &[u8]) -> Result<store::Listing> {
+    match store::directory(path) {
+        Err(error) if error == ENOENT => Ok(store::Listing::default()),
+        result => result,
+    }
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A device between its driver and its backend: carrying out what the state machine says.
+
+use crate::device::{Device, Otherend, WANTS_BEGIN, WANTS_FAULT};
+use crate::driver::{Frontend, Vtable};
+use crate::store::{self, Event, Watch, WatchHandler};
+use crate::DeviceRef;
+use core::sync::atomic::Ordering;
+use kernel::prelude::*;
+use kernel::sync::{Arc, MutexGuard};
+use linux::bus::BusDevice;
+use linux::thread::{now_ms, Sleep};
+use xen_sys::XenbusState;
+use xenbus::frontend::{Action, Backend, Input, Machine, PeerState};
+use xenbus::{path, text};
+
+/// What a driver makes of a device. While it is locked no other call into the driver begins.
+pub(crate) struct Core {
+    bound: Option<Bound>,
+}
+
+/// A device that a driver has.
+struct Bound {
+    driver: &'static Vtable,
+    machine: Machine,
+    /// Until the driver has no more part in the device.
+    frontend: Option<Arc<dyn Frontend>>,
+    /// The watch of the backend's state.
+    watch: Option<Watch>,
+}
+
+impl Core {
+    pub(crate) fn new() -> Self {
+        Self { bound: None }
+    }
+}
+
+/// Tells the device when its backend's state changes.
+struct BackendWatch(DeviceRef);
+
+impl WatchHandler for BackendWatch {
+    fn changed(&self, _event: Event<'_>) {
+        self.0.read_backend_state();
+    }
+}
+
+impl Device {
+    /// Gives the device to a driver. The worker does the rest.
+    pub(crate) fn bind(device: &BusDevice<Self>, driver: &'static Vtable) -> Result {
+        let frontend = (driver.probe)(&device.into())?;
+        device.connecting.store(true, Ordering::Release);
+        device.core.lock().bound = Some(Bound {
+            driver,
+            machine: Machine::new(),
+            frontend: Some(frontend),
+            watch: None,
+        });
+        device.want(WANTS_BEGIN);
+        Ok(())
+    }
+
+    /// Takes the device away from its driver: closes it, waiting for the backend within limits.
+    pub(crate) fn unbind(&self) {
+        let mut input = Input::Unbind;
+        loop {
+            let mut core = self.core.lock();
+            self.step(&mut core, input);
+            let gone = core
+                .bound
+                .as_ref()
+                .is_none_or(|bound| bound.machine.is_gone());
+            if gone {
+                break;
+            }
+            let seen = self.steps.load(Ordering::Acquire);
+            drop(core);
+            let limit = self
+                .deadline
+                .load(Ordering::Acquire)
+                .saturating_sub(now_ms());
+            // An idle wait is not interrupted; it ends with a step of the worker's or at the machine's time.
+            let _ = self.moved.wait(Sleep::Idle, Some(limit), || {
+                self.steps.load(Ordering::Acquire) != seen
+            });
+            input = Input::Tick;
+        }
+        let bound = self.core.lock().bound.take();
+        *self.otherend.lock() = None;
+        self.deadline.store(0, Ordering::Release);
+        // Not under the lock: it waits for the watch's callback, which takes it.
+        drop(bound);
+    }
+
+    /// Begins to take the device away from `driver`, if it has it. [`Self::unbind`] follows.
+    pub(crate) fn begin_unbind(&self, driver: &'static Vtable) {
+        let mut core = self.core.lock();
+        if core
+            .bound
+            .as_ref()
+            .is_some_and(|bound| core::ptr::eq(bound.driver, driver))
+        {
+            self.step(&mut core, Input::Unbind);
+        }
+    }
+
+    /// The device's nodes are gone or are another device's. [`Self::unbind`] follows.
+    pub(crate) fn vanish(&self) {
+        self.step(&mut self.core.lock(), Input::Vanish);
+    }
+
+    /// Does what the device asked the worker for.
+    pub(crate) fn attend(this: &DeviceRef) {
+        let wants = this.wants.swap(0, Ordering::AcqRel);
+        if wants & WANTS_BEGIN != 0 {
+            this.begin();
+        }
+        if wants & WANTS_FAULT != 0 {
+            this.step(&mut this.core.lock(), Input::Fault);
+        }
+    }
+
+    /// Tells the state machine of the time, if it is due.
+    pub(crate) fn tick(&self) {
+        let deadline = self.deadline.load(Ordering::Acquire);
+        if deadline != 0 && now_ms() >= deadline {
+            self.step(&mut self.core.lock(), Input::Tick);
+        }
+    }
+
+    /// Finds the backend and begins to watch it, if a driver waits for that.
+    pub(crate) fn begin(&self) {
+        let mut core = self.core.lock();
+        let Some(bound) = core.bound.as_mut().filter(|bound| bound.watch.is_none()) else {
+            return;
+        };
+        match self.watch_backend() {
+            Ok(watch) => bound.watch = Some(watch),
+            Err(error) => {
+                // It is looked for again when its nodes change.
+                pr_warn!(
+                    "{}: no usable backend in xenstore ({:?})\n",
+                    self.name(),
+                    error
+                );
+                self.connecting.store(false, Ordering::Release);
+                self.moved.wake_all();
+            }
+        }
+    }
+
+    fn watch_backend(&self) -> Result<Watch> {
+        let otherend = self.find_otherend()?;
+        let state = store::join(&[otherend.path(), b"state"])?;
+        *self.otherend.lock() = Some(Arc::new(otherend, GFP_KERNEL)?);
+        // SAFETY: A `Device` is only ever made by `BusDevice::add`, in `enumerate`.
+        let device = unsafe { BusDevice::carrying(self) };
+        store::watch(&state, Arc::new(BackendWatch(device.into()), GFP_KERNEL)?)
+    }
+
+    /// Where the store says that the backend is.
+    fn find_otherend(&self) -> Result<Otherend> {
+        let value = self.read(b"backend")?;
+        let absolute = value.first() == Some(&b'/');
+        if !absolute || path::check(&value).is_err() {
+            return Err(EINVAL);
+        }
+        let mut place = KVec::new();
+        place.extend_from_slice(&value, GFP_KERNEL)?;
+        let domid = text::parse_domid(&self.read(b"backend-id")?).ok_or(EINVAL)?;
+        Ok(Otherend::new(place, domid))
+    }
+
+    /// Whether the device's nodes belong to another device than the one that was taken up: it has another backend, or
+    /// the toolstack made it anew.
+    pub(crate) fn is_replaced(&self) -> bool {
+        // With the lock, so that our own writes of the state are not in between.
+        let core = self.core.lock();
+        let Some(known) = self.otherend() else {
+            return false;
+        };
+        let now = self.find_otherend();
+        if now.is_ok_and(|now| now.path() != known.path() || now.domid() != known.domid()) {
+            return true;
+        }
+        let state = self.read(b"state").map(|value| text::parse_state(&value));
+        drop(core);
+        state == Ok(Some(XenbusState::Initialising)) && self.shown() != XenbusState::Initialising
+    }
+
+    /// Reads what the backend shows and tells the state machine.
+    fn read_backend_state(&self) {
+        let state = match self.read_backend(b"state") {
+            Ok(value) => PeerState::parse(Some(&value)),
+            Err(error) if error == ENOENT => PeerState::Missing,
+            Err(_) => return,
+        };
+        let offline = self
+            .read_backend(b"online")
+            .is_ok_and(|value| &*value == b"0");
+        let online = state != PeerState::Missing && !offline;
+        self.step(
+            &mut self.core.lock(),
+            Input::Backend(Backend { state, online }),
+        );
+    }
+
+    /// Tells the state machine and carries out what it says.
+    fn step(&self, core: &mut MutexGuard<'_, Core>, input: Input) {
+        let Some(bound) = core.bound.as_mut() else {
+            return;
+        };
+        bound.machine.handle(input, now_ms());
+        while let Some(action) = bound.machine.next_action() {
+            if let Some(outcome) = self.carry_out(bound, action) {
+                bound.machine.handle(outcome, now_ms());
+            }
+        }
+        let connecting = bound.machine.is_connecting();
+        self.connecting.store(connecting, Ordering::Release);
+        self.deadline
+            .store(bound.machine.deadline().unwrap_or(0), Ordering::Release);
+        self.steps.fetch_add(1, Ordering::AcqRel);
+        self.moved.wake_all();
+        if !self.shared.is_worker() {
+            // It may have to wake up earlier now.
+            self.shared.call_worker();
+        }
+    }
+
+    fn carry_out(&self, bound: &mut Bound, action: Action) -> Option<Input> {
+        let frontend = bound.frontend.as_ref()?;
+        match action {
+            Action::Publish => {
+                let state = frontend.publish(self);
+                self.report("set up", state.as_ref().err());
+                return Some(Input::Published(state.ok()));
+            }
+            Action::Connect => {
+                let result = frontend.connect(self);
+                self.report("connect", result.as_ref().err());
+                return Some(Input::Connected(result.is_ok()));
+            }
+            Action::Changed => frontend.changed(self),
+            Action::Close => {
+                frontend.closing(self);
+                // What was wrong with the rings went with them.
+                self.wants.fetch_and(!WANTS_FAULT, Ordering::AcqRel);
+            }
+            Action::WriteState(state) => self.write_state(state),
+            Action::ReportStall => pr_warn!(
+                "{}: the backend does not connect; look at its messages in domain {}\n",
+                self.name(),
+                self.otherend_id().0
+            ),
+            Action::Remove => {
+                frontend.removed(self);
+                bound.frontend = None;
+            }
+        }
+        None
+    }
+
+    fn report(&self, what: &str, error: Option<&Error>) {
+        if let Some(error) = error {
+            pr_warn!(
+                "{}: cannot {} the device ({:?}); trying again later\n",
+                self.name(),
+                what,
+                error
+            );
+        }
+    }
+
+    /// Writes the `state` node, unless the toolstack has removed it: writing would make it anew.
+    fn write_state(&self, state: XenbusState) {
+        self.state.store(state.number(), Ordering::Relaxed);
+        let written = self.transaction(|transaction| {
+            transaction.read(b"state")?;
+            transaction.write(b"state", fmt!("{}", state.number()))
+        });
+        match written {
+            Err(error) if error != ENOENT => {
+                pr_warn!(
+                    "{}: cannot write the state {} ({:?})\n",
+                    self.name(),
+                    state.name(),
+                    error
+                );
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Requests: sending them, waiting for their replies.
+//!
+//! A request is copied into a queue that the link owns, so whoever asked may give up at any moment without tearing a
+//! message apart. Its sender pushes the queue into the ring as far as there is room, the reader pushes the rest.
+
+use crate::connection::Connection;
+use crate::service::{Link, Shared};
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::sync::{new_spinlock, Arc, SpinLock};
+use kernel::{alloc::AllocError, prelude::*};
+use linux::thread::{now_ms, should_stop, Sleep, WaitQueue};
+use xenbus::client::{BeginError, Client, Refused};
+use xenbus::table::RequestId;
+use xenbus::wire::{Header, Operation};
+use xenbus::Millis;
+
+/// How long a request may take, in milliseconds.
+pub(crate) const REQUEST_LIMIT: Millis = 20_000;
+/// Requests in flight at once; more wait for their turn.
+pub(crate) const REQUESTS: usize = 128;
+
+/// One who waits for a reply.
+#[pin_data]
+pub(crate) struct Waiter {
+    #[pin]
+    reply: SpinLock<Option<Result<KVec<u8>>>>,
+    done: AtomicBool,
+    #[pin]
+    queue: WaitQueue,
+}
+
+impl Waiter {
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                reply <- new_spinlock!(None),
+                done: AtomicBool::new(false),
+                queue <- WaitQueue::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Hands the reply over.
+    pub(crate) fn complete(&self, reply: Result<KVec<u8>>) {
+        *self.reply.lock() = Some(reply);
+        self.done.store(true, Ordering::Release);
+        self.queue.wake_all();
+    }
+
+    /// Waits for the reply, `limit` milliseconds, or until `end` says that it is not wanted any more.
+    fn wait(&self, limit: Millis, end: impl Fn() -> bool) -> Result<bool> {
+        self.queue.wait(Sleep::Killable, Some(limit), || {
+            self.done.load(Ordering::Acquire) || end()
+        })?;
+        Ok(self.done.load(Ordering::Acquire))
+    }
+
+    fn take(&self) -> Option<Result<KVec<u8>>> {
+        self.reply.lock().take()
+    }
+}
+
+/// A message on its way into the ring.
+struct Outgoing {
+    id: RequestId,
+    bytes: KVec<u8>,
+    sent: usize,
+}
+
+/// The client's book and the connection, under one lock.
+pub(crate) struct Io {
+    pub(crate) client: KBox<Client<Arc<Waiter>, REQUESTS>>,
+    pub(crate) connection: Option<Connection>,
+    outgoing: KVec<Outgoing>,
+}
+
+/// The client at rest, copied into place: too large for a stack.
+static REST: Client<Arc<Waiter>, REQUESTS> = Client::new();
+
+impl Io {
+    /// A link without a connection.
+    pub(crate) fn new() -> Result<Self> {
+        let mut client = KBox::<Client<Arc<Waiter>, REQUESTS>>::new_uninit(GFP_KERNEL)?;
+        // SAFETY: The box has room for the value, and a client at rest owns nothing that a copy would own twice.
+        let client = unsafe {
+            client.as_mut_ptr().copy_from_nonoverlapping(&REST, 1);
+            client.assume_init()
+        };
+        Ok(Self {
+            client,
+            connection: None,
+            outgoing: KVec::new(),
+        })
+    }
+
+    /// Pushes waiting messages into the ring as far as there is room.
+    ///
+    /// # Errors
+    /// `EIO` when the store's indices cannot be.
+    pub(crate) fn push(&mut self) -> Result {
+        let Some(connection) = &mut self.connection else {
+            return Ok(());
+        };
+        while let Some(message) = self.outgoing.first_mut() {
+            let rest = message.bytes.get(message.sent..).unwrap_or(&[]);
+            let sent = connection.write(rest).map_err(|_| EIO)?;
+            message.sent = message.sent.saturating_add(sent);
+            if message.sent < message.bytes.len() {
+                break;
+            }
+            let _ = self.outgoing.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Notes a request and queues its message.
+    fn begin(
+        &mut self,
+        op: Operation,
+        tx_id: u32,
+        parts: &[&[u8]],
+        waiter: &Arc<Waiter>,
+    ) -> Result<RequestId> {
+        self.outgoing.reserve(1, GFP_KERNEL)?;
+        let (id, header) = match self.client.begin(op, tx_id, parts, waiter.clone()) {
+            Ok(begun) => begun,
+            Err(BeginError::Busy(_)) => return Err(EBUSY),
+            Err(BeginError::TooLong(_)) => return Err(E2BIG),
+        };
+        let queued = message(&header, parts).and_then(|bytes| {
+            self.outgoing
+                .push(Outgoing { id, bytes, sent: 0 }, GFP_KERNEL)
+        });
+        if queued.is_err() {
+            self.client.retract(id);
+        }
+        queued?;
+        Ok(id)
+    }
+
+    /// Nobody waits for `id` any more.
+    fn cancel(&mut self, id: RequestId) {
+        let unsent = self
+            .outgoing
+            .iter()
+            .position(|message| message.id == id && message.sent == 0);
+        match unsent {
+            Some(index) => {
+                let _ = self.outgoing.remove(index);
+                self.client.retract(id);
+            }
+            None => {
+                self.client.abandon(id);
+            }
+        }
+    }
+
+    /// Ends everything in flight with `error` and forgets what was not sent.
+    pub(crate) fn reset(&mut self, error: Error) {
+        self.outgoing.clear();
+        self.client.reset(|waiter| waiter.complete(Err(error)));
+    }
+
+    /// Whether both streams stand between two messages.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.outgoing.is_empty() && self.client.is_between_messages()
+    }
+}
+
+fn message(header: &Header, parts: &[&[u8]]) -> core::result::Result<KVec<u8>, AllocError> {
+    let mut bytes = KVec::new();
+    bytes.extend_from_slice(header.as_bytes(), GFP_KERNEL)?;
+    for part in parts {
+        bytes.extend_from_slice(part, GFP_KERNEL)?;
+    }
+    Ok(bytes)
+}
+
+/// The errno of a refusal.
+pub(crate) fn refused(refused: Refused) -> Error {
+    match refused {
+        Refused::Store(error) => Error::from_errno(error.errno().wrapping_neg()),
+        Refused::Protocol => EPROTO,
+    }
+}
+
+impl Shared {
+    /// Asks the store, once it is there, and waits for the reply's payload. `parts` in a row are the request's.
+    ///
+    /// # Errors
+    /// What the store said; `ETIMEDOUT` when it does not answer, `EIO` when the connection is lost, `EPROTO` when the
+    /// reply makes no sense, `ENODEV` when the bus goes, `ERESTARTSYS` when the caller is killed.
+    pub(crate) fn request(&self, op: Operation, tx_id: u32, parts: &[&[u8]]) -> Result<KVec<u8>> {
+        let deadline = now_ms().saturating_add(REQUEST_LIMIT);
+        let here =
+            || !matches!(self.link(), Link::Down | Link::Opening) || self.is_worker_leaving();
+        if !here() {
+            self.changed
+                .wait(Sleep::Killable, Some(REQUEST_LIMIT), here)?;
+        }
+        match self.link() {
+            Link::Up => self.exchange(op, tx_id, parts, deadline),
+            Link::Down | Link::Opening => Err(ETIMEDOUT),
+            Link::Lost => Err(EIO),
+            Link::Stopped => Err(ENODEV),
+        }
+    }
+
+    /// As [`Self::request`], whatever the state of the link.
+    pub(crate) fn exchange(
+        &self,
+        op: Operation,
+        tx_id: u32,
+        parts: &[&[u8]],
+        deadline: Millis,
+    ) -> Result<KVec<u8>> {
+        let waiter = Waiter::new()?;
+        let id = self.begin(op, tx_id, parts, &waiter, deadline)?;
+        let limit = deadline.saturating_sub(now_ms());
+        let waited = waiter.wait(limit, || self.is_worker_leaving());
+        if waited != Ok(true) {
+            self.io.lock().cancel(id);
+        }
+        self.changed.wake_all();
+        match (waiter.take(), waited) {
+            (Some(reply), _) => reply,
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) if self.is_worker_leaving() => Err(ENODEV),
+            (None, Ok(_)) => {
+                self.note_silence(op);
+                Err(ETIMEDOUT)
+            }
+        }
+    }
+
+    /// Sends a request, when there is room for one more.
+    fn begin(
+        &self,
+        op: Operation,
+        tx_id: u32,
+        parts: &[&[u8]],
+        waiter: &Arc<Waiter>,
+        deadline: Millis,
+    ) -> Result<RequestId> {
+        loop {
+            let full = {
+                let mut io = self.io.lock();
+                match io.begin(op, tx_id, parts, waiter) {
+                    Err(error) if error == EBUSY => io.client.in_flight(),
+                    Err(error) => return Err(error),
+                    Ok(id) => {
+                        if io.push().is_err() {
+                            self.lose("its ring indices cannot be");
+                        }
+                        return Ok(id);
+                    }
+                }
+            };
+            let now = now_ms();
+            if now >= deadline {
+                pr_warn!("{full} requests to xenstored are in flight already\n");
+                return Err(EBUSY);
+            }
+            let seen = self.replies.load(Ordering::Acquire);
+            self.changed.wait(
+                Sleep::Killable,
+                Some(deadline.saturating_sub(now).min(100)),
+                || self.replies.load(Ordering::Acquire) != seen,
+            )?;
+        }
+    }
+
+    /// Whether the caller is the worker and is to end: it waits for nothing any more.
+    fn is_worker_leaving(&self) -> bool {
+        self.is_worker() && should_stop()
+    }
+
+    /// Says once that the store is silent.
+    fn note_silence(&self, op: Operation) {
+        if !self.silent.swap(true, Ordering::Relaxed) {
+            pr_warn!(
+                "xenstored does not answer (request of type {}): is it running in its domain?\n",
+                op.number()
+            );
+        }
+    }
+}
