@@ -20,17 +20,17 @@ use kernel::{
         lock::{mutex::MutexBackend, Guard},
         new_condvar, new_mutex, Arc, CondVar, CondVarTimeoutResult, Mutex,
     },
-    time::{msecs_to_jiffies, Jiffies},
+    time::{msecs_to_jiffies, Instant, Monotonic},
 };
-use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, WorkQueue};
-use vbd_core::{Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
+use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status, WorkQueue};
+use vbd_core::{Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::blkif::SECTOR_SIZE;
 
 use crate::{
     params,
     pool::Pool,
-    queue::{Queue, Queues, Unanswered},
+    queue::{Queue, Queues},
     ring_page::Published,
 };
 
@@ -59,10 +59,8 @@ struct State {
     adding: bool,
     /// A work item waits for the end of `patience`.
     watched: bool,
-    /// How long a disk may still be held; renewed when a backend has answered something in between.
-    patience: Jiffies,
-    /// Answers when `patience` was last renewed.
-    answers: u64,
+    /// Until when a disk may be held, in milliseconds since `born`.
+    patience: Patience,
 }
 
 /// A vbd.
@@ -76,6 +74,7 @@ pub(crate) struct Attachment {
     placement: Placement,
     handle: u16,
     queues: Arc<Queues>,
+    born: Instant<Monotonic>,
 }
 
 impl Attachment {
@@ -91,8 +90,7 @@ impl Attachment {
             add_failed: false,
             adding: false,
             watched: false,
-            patience: 0,
-            answers: 0,
+            patience: Patience::default(),
         };
         Arc::pin_init(
             pin_init!(Self {
@@ -102,6 +100,7 @@ impl Attachment {
                 placement,
                 handle,
                 queues,
+                born: Instant::now(),
             }),
             GFP_KERNEL,
         )
@@ -140,7 +139,8 @@ impl Attachment {
     /// Goes live with the ring that was published, to a backend with these properties.
     pub(crate) fn connect(self: &Arc<Self>, properties: &Properties, works: &WorkQueue) -> Result {
         let mut state = self.lock();
-        if state.link == Link::Held && !self.same_disk(&state, properties) {
+        let same = |old: Properties| old.is_same_disk(properties);
+        if state.link == Link::Held && !state.properties.is_some_and(same) {
             pr_warn!("{}: the backend came back with another disk\n", self.name());
             self.kill(&mut state);
             self.forget_dead(&mut state);
@@ -197,14 +197,11 @@ impl Attachment {
         let mut state = self.lock();
         state.published = None;
         let hold = hold && !state.add_failed && params::reconnect_timeout_ms() != 0;
-        let unanswered = if hold {
-            Unanswered::Requeue
-        } else {
-            Unanswered::Fail
-        };
-        self.disconnect(&mut state, unanswered);
-        if !hold || !self.watch(&mut state, works) {
+        self.disconnect(&mut state, hold);
+        if !hold {
             self.kill(&mut state);
+        } else if !self.watch(&mut state, works) {
+            self.lose_patience(&mut state);
         }
     }
 
@@ -212,7 +209,7 @@ impl Attachment {
     pub(crate) fn remove(&self) {
         let mut state = self.lock();
         state.published = None;
-        self.disconnect(&mut state, Unanswered::Fail);
+        self.disconnect(&mut state, false);
         self.kill(&mut state);
         self.forget_dead(&mut state);
         while state.watched {
@@ -220,8 +217,9 @@ impl Attachment {
         }
     }
 
-    /// From up to held.
-    fn disconnect(&self, state: &mut StateGuard<'_>, unanswered: Unanswered) {
+    /// From up to held. With `keep` the requests that the backend did not answer wait for another one, else they end
+    /// with an error.
+    fn disconnect(&self, state: &mut StateGuard<'_>, keep: bool) {
         if state.link != Link::Up {
             return;
         }
@@ -229,10 +227,21 @@ impl Attachment {
             return;
         };
         disk.quiesce();
+        let mut unanswered = 0usize;
         for queue in self.queues.iter() {
+            let each = |request: Request| {
+                unanswered = unanswered.saturating_add(1);
+                match keep {
+                    true => request.requeue(),
+                    false => request.end(Status::IoError),
+                }
+            };
             // SAFETY: the disk was just quiesced; the state's lock orders the calls.
-            unsafe { queue.close(Some(&disk), unanswered) };
+            unsafe { queue.close(&disk, each) };
         }
+        let all = u64::from(params::reconnect_timeout_ms());
+        let (now, answers) = (self.now(), self.answers());
+        state.patience.lost(now, answers, unanswered, all);
         state.link = Link::Held;
     }
 
@@ -257,6 +266,16 @@ impl Attachment {
         self.changed.notify_all();
     }
 
+    /// No backend came in time.
+    fn lose_patience(&self, state: &mut StateGuard<'_>) {
+        let seconds = params::reconnect_timeout_ms() / 1000;
+        pr_err!(
+            "{}: no working backend for {seconds} s, all I/O fails from now on\n",
+            self.name()
+        );
+        self.kill(state);
+    }
+
     /// Takes a dead disk out of the kernel.
     fn forget_dead(&self, state: &mut StateGuard<'_>) {
         if state.link == Link::Dead {
@@ -264,18 +283,6 @@ impl Attachment {
             state.disk = None;
             state.add_failed = false;
         }
-    }
-
-    /// Whether the backend's disk is the one that is held.
-    fn same_disk(&self, state: &State, properties: &Properties) -> bool {
-        state.properties.is_some_and(|old| {
-            let comparable = Properties {
-                sectors: properties.sectors,
-                persistent: properties.persistent,
-                ..old
-            };
-            comparable == *properties
-        })
     }
 
     fn make_disk(&self, properties: &Properties, depth: usize) -> Result<Disk<Queues>> {
@@ -335,15 +342,13 @@ impl Attachment {
         Ok(spawned?)
     }
 
-    /// Sees to it that a held disk is not held for ever. False when that cannot be.
+    /// Sees to it that a held disk is not held for ever. False when that cannot be, or it has been for too long.
     fn watch(self: &Arc<Self>, state: &mut StateGuard<'_>, works: &WorkQueue) -> bool {
-        let answers = self.answers();
-        if answers != state.answers || state.patience == 0 {
-            state.answers = answers;
-            state.patience = msecs_to_jiffies(params::reconnect_timeout_ms());
-        }
         if state.link != Link::Held || state.watched {
             return true;
+        }
+        if state.patience.left(self.now()) == 0 {
+            return false;
         }
         let this = self.clone();
         state.watched = works
@@ -356,26 +361,22 @@ impl Attachment {
     fn wait_for_backend(&self) {
         let mut state = self.state.lock();
         while state.link == Link::Held {
-            let patience = state.patience;
-            state.patience = match self
-                .changed
-                .wait_interruptible_timeout(&mut state, patience)
-            {
-                CondVarTimeoutResult::Woken { jiffies } => jiffies,
-                CondVarTimeoutResult::Signal { jiffies } => jiffies,
-                CondVarTimeoutResult::Timeout => 0,
-            };
-            if state.patience == 0 && state.link == Link::Held {
-                pr_err!(
-                    "{}: no backend for {} s: I/O fails from now on\n",
-                    self.name(),
-                    params::reconnect_timeout_ms() / 1000
-                );
-                self.kill(&mut state);
+            let left = state.patience.left(self.now());
+            if left == 0 {
+                self.lose_patience(&mut state);
+                break;
             }
+            // One more, since a wait may end a tick early.
+            let ticks = msecs_to_jiffies(left as u32).wrapping_add(1);
+            let _ = self.changed.wait_interruptible_timeout(&mut state, ticks);
         }
         state.watched = false;
         self.changed.notify_all();
+    }
+
+    /// Milliseconds since the vbd was found.
+    fn now(&self) -> u64 {
+        self.born.elapsed().as_millis().unsigned_abs()
     }
 
     /// Answers from all backends so far.
@@ -386,9 +387,9 @@ impl Attachment {
 
     fn log_connected(&self, properties: &Properties) {
         pr_info!(
-            "{}: {} sectors of {} bytes, {}{}{}{}\n",
+            "{}: {} sectors, blocks of {} bytes, {}{}{}{}\n",
             self.name(),
-            properties.sectors / u64::from(properties.logical_block / SECTOR_SIZE).max(1),
+            properties.sectors,
             properties.logical_block,
             if properties.read_only {
                 "read-only, "

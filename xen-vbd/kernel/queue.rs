@@ -52,15 +52,6 @@ pub(crate) struct Queue {
 /// All hardware queues of a disk.
 pub(crate) struct Queues(KVec<Arc<Queue>>);
 
-/// What becomes of the requests that the backend did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    /// They are issued again when the backend is back.
-    Requeue,
-    /// They end with an I/O error.
-    Fail,
-}
-
 impl Queues {
     /// Closed queues, `count` of them.
     pub(crate) fn new(device: &DeviceRef, count: usize) -> Result<Self> {
@@ -109,16 +100,14 @@ impl Queue {
     }
 
     /// Takes the connection away: when this returns the backend has no page that is not on the deferred list, nobody
-    /// uses the ring's memory, and every request is back with the block layer.
+    /// uses the ring's memory, and every request that was not answered has gone to `each`.
     ///
     /// # Safety
-    /// As for [`open`](Self::open), but the queue may be open; `disk` must be its disk, None if it has none yet.
-    pub(crate) unsafe fn close(&self, disk: Option<&Disk<Queues>>, unanswered: Unanswered) {
+    /// `disk` must be the queue's disk, and quiesced; the caller orders as for [`open`](Self::open).
+    pub(crate) unsafe fn close(&self, disk: &Disk<Queues>, each: impl FnMut(Request)) {
         // SAFETY: quiesced, so nobody reads the channel. Dropping it waits for a handler that runs.
         drop(unsafe { self.channel.replace(None) });
-        if let Some(disk) = disk {
-            disk.wait_for_completions();
-        }
+        disk.wait_for_completions();
         let ring = {
             let mut locked = self.locked.lock();
             let ring = locked.ring.take();
@@ -128,10 +117,7 @@ impl Queue {
             ring
         };
         if let Some(mut ring) = ring {
-            ring.core.take_back(|request| match unanswered {
-                Unanswered::Requeue => request.requeue(),
-                Unanswered::Fail => request.end(Status::IoError),
-            });
+            ring.core.take_back(each);
         }
         // SAFETY: no queue_rq while quiesced; no handler, so no new completion; and those before were waited for.
         drop(unsafe { self.pool.replace(None) });
@@ -194,14 +180,16 @@ impl Queue {
         }
     }
 
-    /// The backend still maps a page of a request that it has answered.
+    /// Ends the use of the ring, once, and asks the bus for a new connection.
     #[cold]
-    fn still_mapped(&self) {
-        if let Some(ring) = &mut self.locked.lock().ring {
-            ring.core.give_up();
+    fn give_up(&self, why: &'static str) {
+        let first = match &mut self.locked.lock().ring {
+            Some(ring) => ring.core.give_up(),
+            None => false,
+        };
+        if first {
+            self.device.report_violation(why);
         }
-        self.device
-            .report_violation("a page is still mapped after the answer");
     }
 
     /// The block layer's word for the backend's answer to a request.
@@ -281,7 +269,7 @@ impl Operations for Queues {
             Some(Ok(true)) => status,
             Some(Ok(false)) if status != Status::Ok => status,
             Some(Err(_)) => {
-                queue.still_mapped();
+                queue.give_up("a page is still mapped after the answer");
                 Status::IoError
             }
             _ => Status::IoError,

@@ -5,6 +5,7 @@
 //! 1. [`Placement`]: from the virtual device number to a Linux name and minors.
 //! 2. [`Properties`]: what the backend says of its disk, checked.
 //! 3. [`Queue`]: one ring with its shadow table; requests go in, checked answers come out.
+//! 4. [`Patience`]: how long I/O waits when the backend is gone.
 //!
 //! The backend is not trusted. Everything read from it is copied once and held against private state; what
 //! cannot be true is a [`Violation`], after which the queue neither writes to the ring nor reads from it again
@@ -19,11 +20,13 @@
 extern crate std;
 
 mod device_number;
+mod patience;
 mod properties;
 mod queue;
 
 pub use device_number::{
     parse_virtual_device, BadDeviceNumber, DiskName, Family, Minors, Placement, XENVBD_MAJOR,
 };
+pub use patience::Patience;
 pub use properties::{capacity, BackendNodes, BadProperty, Properties, MAX_LOGICAL_BLOCK};
 pub use queue::{Counters, Direction, Outcome, Queue, Slot, Violation, MAX_REQUEST_BYTES};

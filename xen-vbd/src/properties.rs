@@ -121,6 +121,19 @@ impl Properties {
     }
 }
 
+impl Properties {
+    /// Whether a disk with these properties can stand for one with the `other`: what the block layer was told when
+    /// the disk was added must still hold. The capacity may change, and how pages are shared is our matter.
+    pub fn is_same_disk(&self, other: &Self) -> bool {
+        let comparable = Self {
+            sectors: other.sectors,
+            persistent: other.persistent,
+            ..*self
+        };
+        comparable == *other
+    }
+}
+
 /// The capacity to give to the block layer: `sectors` cut down to whole logical blocks.
 ///
 /// `logical_block` is a size that [`Properties::negotiate`] accepted. Zero sectors are a disk
@@ -130,8 +143,9 @@ pub fn capacity(sectors: Option<u64>, logical_block: u32) -> Result<u64, BadProp
     if sectors > MAX_SECTORS {
         return Err(BadProperty::CapacityTooLarge(sectors));
     }
-    let per_block = u64::from(logical_block / SECTOR_SIZE).max(1);
-    Ok(sectors - sectors % per_block)
+    // A power of two, so that a mask does.
+    let per_block = u64::from(logical_block / SECTOR_SIZE);
+    Ok(sectors & !per_block.wrapping_sub(1))
 }
 
 fn block_size(node: Option<u64>, default: u32, least: u32, most: u32) -> Result<u32, u64> {
@@ -272,6 +286,34 @@ mod tests {
             },
             BadProperty::Info(1 << 32),
         );
+    }
+
+    #[test]
+    fn a_disk_that_comes_back() {
+        let disk = Properties::negotiate(&plain()).unwrap();
+        let grown = Properties {
+            sectors: 40960,
+            persistent: true,
+            ..disk
+        };
+        assert!(disk.is_same_disk(&disk) && disk.is_same_disk(&grown));
+        for other in [
+            Properties {
+                logical_block: 4096,
+                physical_block: 4096,
+                ..disk
+            },
+            Properties {
+                read_only: true,
+                ..disk
+            },
+            Properties {
+                flush: true,
+                ..disk
+            },
+        ] {
+            assert!(!disk.is_same_disk(&other), "{other:?}");
+        }
     }
 
     #[test]

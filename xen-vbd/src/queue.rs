@@ -250,8 +250,11 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         if self.broken {
             return Ok(());
         }
-        self.collect_checked(&mut each)
-            .inspect_err(|_| self.give_up())
+        let result = self.collect_checked(&mut each);
+        if result.is_err() {
+            self.give_up();
+        }
+        result
     }
 
     #[inline]
@@ -306,12 +309,12 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         outcome
     }
 
-    /// Ends the use of the ring because the backend broke the protocol elsewhere.
-    pub fn give_up(&mut self) {
-        if !self.broken {
-            self.broken = true;
-            self.counters.violations = self.counters.violations.wrapping_add(1);
-        }
+    /// Ends the use of the ring because of what the backend did elsewhere. False when it was over before.
+    pub fn give_up(&mut self) -> bool {
+        let first = !self.broken;
+        self.broken = true;
+        self.counters.violations = self.counters.violations.wrapping_add(first.into());
+        first
     }
 
     /// Hands every unanswered request's token to `each`; for a ring that is going away.

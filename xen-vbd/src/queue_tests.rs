@@ -294,8 +294,8 @@ fn a_violation_elsewhere_ends_the_use_of_the_ring() {
     let _ = queue.commit();
     while back.next_request().unwrap().is_some() {}
     answer(&mut back, 0, OP_READ, RSP_OKAY);
-    queue.give_up();
-    queue.give_up();
+    assert!(queue.give_up());
+    assert!(!queue.give_up());
     assert_eq!(queue.counters().violations, 1);
     dead(&mut queue, &memory);
     assert_eq!(taken_back(&mut queue), [100, 77]);
