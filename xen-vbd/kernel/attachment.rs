@@ -18,7 +18,7 @@ use kernel::{
     str::CString,
     sync::{
         lock::{mutex::MutexBackend, Guard},
-        new_condvar, new_mutex, Arc, CondVar, CondVarTimeoutResult, Mutex,
+        new_condvar, new_mutex, Arc, CondVar, Mutex,
     },
     time::{msecs_to_jiffies, Instant, Monotonic},
 };
