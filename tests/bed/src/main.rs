@@ -1,4 +1,258 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `xenbed`: the real-Xen test bed's command line.
 
-fn main() {}
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use xenbed::bed::{Bed, CHECKOUT};
+use xenbed::cache::Cache;
+use xenbed::exec::{self, Order};
+use xenbed::guest::{self, Driver, Guest};
+use xenbed::modules::{Modules, MODULES};
+use xenbed::progress::Progress;
+use xenbed::run::{self, Run};
+use xenbed::show::Show;
+
+/// The exit status when the bed itself fails, so that it is not taken for a script's.
+const BED_FAILED: u8 = 125;
+
+/// A real Xen, a real dom0 and a real HVM guest, emulated; and scripts run in them.
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    /// Build everything and make the snapshots.
+    Up,
+    /// Run a shell script in a fresh guest.
+    Exec(ExecArguments),
+    /// Show the logs of the last run that failed, or list all that are kept.
+    Logs {
+        /// List them.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Remove what was built: snapshots and images, or with --all also the toolchain and the packages.
+    Clean {
+        /// Remove the toolchain and the packages too.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(clap::Args)]
+struct GuestArguments {
+    /// Virtual CPUs.
+    #[arg(long, default_value_t = 1)]
+    vcpus: u32,
+    /// Memory in MiB.
+    #[arg(long, default_value_t = 256)]
+    memory: u32,
+    /// Further kernel parameters.
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    cmdline: String,
+    /// Whose frontends drive the devices.
+    #[arg(long, value_enum, default_value_t = Driver::Xenpv)]
+    driver: Driver,
+    /// A further disk: xvdf[,size=64M][,backend=file|ram|null|spare][,sector=4096][,ro].
+    #[arg(long)]
+    disk: Vec<String>,
+    /// A further network interface: mac=…,bridge=xenbr1,… as xl takes it.
+    #[arg(long)]
+    vif: Vec<String>,
+    /// Put all modules (*.ko) of this directory into the guest, instead of building this checkout's.
+    #[arg(long)]
+    modules: Option<PathBuf>,
+    /// The modules to insert, in this order, separated by commas; or "none".
+    #[arg(long)]
+    load: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct ExecArguments {
+    /// The script ("-": standard input).
+    script: PathBuf,
+    #[command(flatten)]
+    guest: GuestArguments,
+    /// Put a file beside the script.
+    #[arg(long)]
+    put: Vec<PathBuf>,
+    /// Where the script runs; in dom0 there is no guest then.
+    #[arg(long = "in", value_enum, default_value_t = Place::Guest)]
+    place: Place,
+    /// A script to run in dom0 at the same time. `sync_send NAME` on one side lets `sync_wait NAME` on the other go on.
+    #[arg(long, conflicts_with = "place")]
+    dom0_script: Option<PathBuf>,
+    /// Time-out in seconds.
+    #[arg(long, default_value_t = 600)]
+    timeout: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Place {
+    Guest,
+    Dom0,
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse(), &Show::new()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xenbed: {error:#}");
+            ExitCode::from(BED_FAILED)
+        }
+    }
+}
+
+fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
+    match command {
+        Command::Up => {
+            let bed = Bed::open(progress)?;
+            guest::snapshot(&bed, &Guest::default(), progress)?;
+            built_modules(&bed, progress)?;
+        }
+        Command::Exec(arguments) => return exec(&arguments, progress),
+        Command::Logs { list } => logs(list)?,
+        Command::Clean { all } => clean(all)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(arguments: &ExecArguments, progress: &dyn Progress) -> Result<ExitCode> {
+    let bed = Bed::open(progress)?;
+    let order = order(&bed, arguments, progress)?;
+    let run = Run::new(bed.cache(), &order.name)?;
+    let outcome = match arguments.place {
+        Place::Guest => exec::in_guest(&bed, &order, &run, exec::print, progress),
+        Place::Dom0 => exec::in_dom0(&bed, &order, &run, exec::print, progress),
+    };
+    let status = outcome
+        .as_ref()
+        .map(|outcome| outcome.status)
+        .unwrap_or(u32::from(BED_FAILED));
+    if status != 0 {
+        show_consoles(run.path());
+        eprintln!("logs: {}", run.keep_logs()?.display());
+    }
+    for complaint in &outcome?.complaints {
+        eprintln!("the guest's kernel complained: {complaint}");
+    }
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(BED_FAILED)))
+}
+
+fn order(bed: &Bed, arguments: &ExecArguments, progress: &dyn Progress) -> Result<Order> {
+    let guest = &arguments.guest;
+    let modules = match (&guest.modules, guest.driver) {
+        _ if arguments.place == Place::Dom0 => None,
+        (Some(directory), _) => Some(directory.clone()),
+        (None, Driver::Xenpv) => Some(built_modules(bed, progress)?),
+        (None, Driver::Mainline) => None,
+    };
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+    let load = match (guest.load.as_deref(), guest.driver) {
+        (Some("none"), _) => Vec::new(),
+        (Some(list), _) => list.split(',').map(str::to_owned).collect(),
+        (None, Driver::Xenpv) => names(MODULES),
+        (None, Driver::Mainline) => names(guest::MAINLINE_MODULES),
+    };
+    let mut files = Vec::new();
+    for path in &arguments.put {
+        let name = path
+            .file_name()
+            .with_context(|| format!("{} is not a file", path.display()))?;
+        let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        files.push((name.to_string_lossy().into_owned(), content));
+    }
+    Ok(Order {
+        name: "exec".to_owned(),
+        guest: Guest {
+            vcpus: guest.vcpus,
+            memory: guest.memory,
+            cmdline: guest.cmdline.clone(),
+            driver: guest.driver,
+        },
+        script: read_script(&arguments.script)?,
+        dom0_script: arguments
+            .dom0_script
+            .as_deref()
+            .map(read_script)
+            .transpose()?,
+        disks: guest.disk.clone(),
+        vifs: guest.vif.clone(),
+        files,
+        modules,
+        load,
+        limit: Duration::from_secs(arguments.timeout),
+    })
+}
+
+fn built_modules(bed: &Bed, progress: &dyn Progress) -> Result<PathBuf> {
+    Ok(
+        Modules::build(bed.cache(), &bed.toolchain, Path::new(CHECKOUT), progress)?
+            .directory()
+            .to_owned(),
+    )
+}
+
+fn read_script(path: &Path) -> Result<String> {
+    if path.as_os_str() == "-" {
+        return Ok(std::io::read_to_string(std::io::stdin())?);
+    }
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Shows what Xen, the guest's kernel and dom0 have said in a run.
+fn show_consoles(logs: &Path) {
+    for (name, title) in [
+        (
+            "console.log",
+            "console of Xen and dom0, the guest's kernel as (d1)",
+        ),
+        ("dmesg.log", "kernel log of the guest"),
+    ] {
+        let text = fs::read_to_string(logs.join(name)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(60)..];
+        eprintln!(
+            "---- {title} (last {} of {} lines)\n{}",
+            tail.len(),
+            lines.len(),
+            tail.join("\n")
+        );
+    }
+}
+
+fn logs(list: bool) -> Result<()> {
+    let kept = run::kept_logs(&Cache::open()?)?;
+    if list {
+        kept.iter().for_each(|logs| println!("{}", logs.display()));
+        return Ok(());
+    }
+    let last = kept
+        .first()
+        .context("no run has failed yet: there are no logs")?;
+    for entry in fs::read_dir(last)? {
+        let path = entry?.path();
+        println!("==== {}", path.display());
+        print!("{}", String::from_utf8_lossy(&fs::read(&path)?));
+    }
+    Ok(())
+}
+
+fn clean(all: bool) -> Result<()> {
+    let cache = Cache::open()?;
+    let made: &[&str] = &["snapshot", "guest", "dom0", "modules", "lint"];
+    let slow: &[&str] = if all { &["toolchain", "tree"] } else { &[] };
+    for kind in made.iter().chain(slow) {
+        cache.prune(kind, 0)?;
+    }
+    if all {
+        for name in ["archive", "logs", "failed"] {
+            xenbed::cache::remove_tree(&cache.scratch(name)?)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The whole bed: the machine, the guest's image and the toolchain its modules are built with.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{anyhow, bail, Context, Result};
+
+use crate::archive::Archive;
+use crate::cache::{Cache, Entry};
+use crate::dom0::{image_key, Dom0};
+use crate::image::{Image, Modules};
+use crate::machine;
+use crate::progress::Progress;
+use crate::sources::{self, add_agent, add_root, module_list, write_image};
+use crate::toolchain::Toolchain;
+use crate::tree::Tree;
+
+const GUEST_PROGRAMS: &[&str] = &[
+    "usr/bin/busybox",
+    "usr/bin/kmod",
+    "usr/sbin/mke2fs",
+    "usr/sbin/sfdisk",
+    "usr/bin/ip",
+];
+
+const GUEST_LINKS: &[(&str, &str)] = &[
+    ("usr/sbin/modprobe", "../bin/kmod"),
+    ("usr/sbin/insmod", "../bin/kmod"),
+    ("usr/sbin/rmmod", "../bin/kmod"),
+    ("usr/sbin/lsmod", "../bin/kmod"),
+    ("usr/sbin/depmod", "../bin/kmod"),
+    ("usr/sbin/modinfo", "../bin/kmod"),
+    ("usr/sbin/mkfs.ext4", "mke2fs"),
+    ("usr/sbin/mkfs.ext2", "mke2fs"),
+];
+
+/// The checkout this program was built from, which holds the modules' sources and the tests.
+pub const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// See the module's description.
+pub struct Bed {
+    /// Xen and dom0.
+    pub dom0: Dom0,
+    /// What builds modules for the guest's kernel.
+    pub toolchain: Toolchain,
+    guest: Entry,
+}
+
+impl Bed {
+    /// Finds or makes everything up to the snapshot of dom0. The toolchain takes longest and leaves a core idle for
+    /// much of its time, so the machine is made beside it.
+    pub fn open(progress: &dyn Progress) -> Result<Self> {
+        let cache = Cache::open()?;
+        let archive = Archive::open(&cache, progress)?;
+        let (dom0, toolchain) = thread::scope(|scope| {
+            let dom0 = scope.spawn(|| {
+                let dom0 = Dom0::open(&cache, &archive, progress)?;
+                dom0.snapshot(progress)?;
+                anyhow::Ok(dom0)
+            });
+            let toolchain = Toolchain::open(&cache, &archive, progress);
+            (
+                dom0.join()
+                    .unwrap_or_else(|_| Err(anyhow!("making dom0 panicked"))),
+                toolchain,
+            )
+        });
+        let (dom0, toolchain) = (dom0?, toolchain?);
+        let release = &toolchain.kernel.release;
+        let key = image_key("guest image 2", &dom0.tree, &sources::GUEST)
+            .with("release", release)
+            .with("version", &toolchain.kernel.version);
+        let guest = cache.entry("guest", &key, |to| {
+            let _step = progress.step("Making the guest's image", None);
+            make_image(&dom0.tree, &toolchain.modules(), release, to)
+        })?;
+        Ok(Bed {
+            dom0,
+            toolchain,
+            guest,
+        })
+    }
+
+    /// The cache.
+    pub fn cache(&self) -> &Cache {
+        &self.dom0.cache
+    }
+
+    /// The archive with the guest's kernel and initramfs.
+    pub fn guests(&self) -> PathBuf {
+        self.guest.join("guest.cpio")
+    }
+
+    /// A name that stands for the content of the guest's image.
+    pub fn guest_id(&self) -> String {
+        self.guest
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+fn make_image(tree: &Tree, kernel: &Path, release: &str, to: &Path) -> Result<()> {
+    let mut image = Image::new(&tree.root());
+    for program in GUEST_PROGRAMS {
+        image.program(program)?;
+    }
+    for (path, target) in GUEST_LINKS {
+        image.link(path, target);
+    }
+    add_root(&mut image, &sources::GUEST);
+    let directory = format!("usr/lib/modules/{}", release);
+    let staging = to.join("staging");
+    let modules = Modules::scan(kernel)?;
+    let list = module_list(&sources::GUEST)?;
+    let mut files: Vec<(String, Vec<u8>)> = modules
+        .with_dependencies(list.iter().map(|(name, _)| name.as_str()))?
+        .into_iter()
+        .map(|module| (format!("kernel/{}.ko", module.name), module.data))
+        .collect();
+    for name in [
+        "modules.builtin",
+        "modules.order",
+        "modules.builtin.modinfo",
+    ] {
+        files.push((
+            name.to_owned(),
+            fs::read(kernel.join(name)).unwrap_or_default(),
+        ));
+    }
+    for (name, data) in files {
+        let path = staging.join(&directory).join(&name);
+        fs::create_dir_all(path.parent().unwrap_or(&staging))?;
+        fs::write(path, data)?;
+    }
+    std::os::unix::fs::symlink("usr/lib", staging.join("lib"))?;
+    let status = Command::new("depmod")
+        .arg("-b")
+        .arg(&staging)
+        .arg(&release)
+        .status()
+        .context("cannot run depmod")?;
+    if !status.success() {
+        bail!("depmod failed for the guest's modules");
+    }
+    fs::remove_file(staging.join("lib"))?;
+    image
+        .overlay(&staging)
+        .context("collecting the guest's modules")?;
+    crate::cache::remove_tree(&staging)?;
+    add_agent(&mut image, to)?;
+    write_image(&image, &to.join("initramfs"))?;
+    let mut files = Image::empty();
+    files.file("vmlinuz", &kernel.join("vmlinuz"))?;
+    files.file("initramfs", &to.join("initramfs"))?;
+    fs::remove_file(to.join("initramfs"))?;
+    write_image(&files, &to.join("guest.cpio"))?;
+    let file = File::options().write(true).open(to.join("guest.cpio"))?;
+    if file.metadata()?.len() > machine::GUESTS_SIZE {
+        bail!("the guest's image has grown past its disk: raise GUESTS_SIZE in machine.rs");
+    }
+    // The disk it is read from has one size, whatever is on it.
+    Ok(file.set_len(machine::GUESTS_SIZE)?)
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Guests: their configuration, their creation in dom0, and the snapshots they are restored from.
+
+use anyhow::{Context, Result};
+
+use crate::bed::Bed;
+use crate::cache::{Entry, Key};
+use crate::dom0::{keep_console, BOOT_LIMIT, COMMAND_LIMIT};
+use crate::progress::Progress;
+use crate::run::Run;
+use crate::session::{Session, Side, LINK_GFN, LINK_PAGES};
+
+/// The domain's name in `xl`.
+pub const NAME: &str = "guest";
+
+/// How many snapshots stay besides a new one; each takes 300 MB.
+const SNAPSHOTS_KEPT: usize = 10;
+
+/// Linux's own frontends.
+pub const MAINLINE_MODULES: &[&str] = &["xen-blkfront", "xen-netfront"];
+
+/// Whose frontends drive the guest's devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Driver {
+    /// This project's modules; the kernel's own Xen support is off (`xen_nopv`).
+    Xenpv,
+    /// Linux's own, for comparison.
+    Mainline,
+}
+
+/// What makes a guest; each different one has its own snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Number of virtual CPUs.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Further kernel parameters.
+    pub cmdline: String,
+    /// Whose frontends.
+    pub driver: Driver,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Guest {
+            vcpus: 1,
+            memory: 256,
+            cmdline: String::new(),
+            driver: Driver::Xenpv,
+        }
+    }
+}
+
+impl Guest {
+    /// The kernel's whole command line.
+    fn kernel_options(&self) -> String {
+        let link = format!(
+            "memmap={}M${:#x} xenbed.link={LINK_GFN:#x}",
+            LINK_PAGES / 256,
+            LINK_GFN << 12
+        );
+        let driver = match self.driver {
+            Driver::Xenpv => "xen_nopv earlyprintk=xen keep_bootcon",
+            Driver::Mainline => "console=hvc0 xen_emul_unplug=unnecessary",
+        };
+        format!("loglevel=4 edd=off no_timer_check nokaslr mitigations=off tsc=reliable {driver} {link} {}", self.cmdline)
+    }
+
+    /// The configuration file for `xl create`.
+    fn config(&self) -> String {
+        format!(
+            r#"name = "{NAME}"
+type = "hvm"
+memory = {memory}
+vcpus = {vcpus}
+kernel = "/tmp/guest/vmlinuz"
+ramdisk = "/tmp/guest/initramfs"
+cmdline = "{options}"
+tsc_mode = "native"
+vga = "none"
+vnc = 0
+usb = 0
+serial = "null"
+disk = ["phy:/dev/vda,xvde,w"]
+vif = ["mac=00:16:3e:00:00:02,bridge=xenbr0,type=vif"]
+on_crash = "preserve"
+on_poweroff = "destroy"
+on_reboot = "destroy"
+"#,
+            memory = self.memory,
+            vcpus = self.vcpus,
+            options = self.kernel_options().trim_end(),
+        )
+    }
+}
+
+/// Finds or makes the snapshot of a guest whose agent waits for work.
+pub fn snapshot(bed: &Bed, guest: &Guest, progress: &dyn Progress) -> Result<Entry> {
+    let key = guest_key(bed, guest);
+    if let Some(entry) = bed.cache().find("snapshot", &key)? {
+        return Ok(entry);
+    }
+    let dom0 = bed.dom0.snapshot(progress)?;
+    bed.cache().prune("snapshot", SNAPSHOTS_KEPT)?;
+    bed.cache().entry("snapshot", &key, |to| {
+        let step = progress.step(
+            &format!(
+                "Booting a guest ({} vCPU, {} MiB)",
+                guest.vcpus, guest.memory
+            ),
+            None,
+        );
+        let run = Run::new(bed.cache(), "guest")?;
+        let mut session = bed.dom0.restore(run.path(), Some(&bed.guests()), &dom0)?;
+        let created = create(&mut session, guest);
+        keep_console(run.path(), to);
+        created.context("the guest did not start")?;
+        session.run_ok(Side::Dom0, &format!("xl pause {NAME}"), COMMAND_LIMIT)?;
+        step.doing("writing the snapshot");
+        session.machine().save(&to.join("state"))
+    })
+}
+
+/// Creates the guest in a dom0 that is ready, and waits for the guest's agent.
+fn create(session: &mut Session, guest: &Guest) -> Result<()> {
+    session.run_ok(Side::Dom0, "guest-files", COMMAND_LIMIT)?;
+    session.put(
+        Side::Dom0,
+        "/tmp/guest/config",
+        guest.config().as_bytes(),
+        false,
+    )?;
+    session.run_ok(Side::Dom0, "xl create -q /tmp/guest/config || { cat /var/log/xen/*.log; exit 1; }; rm /tmp/guest/[iv]*", COMMAND_LIMIT)?;
+    let domid = session.run_ok(Side::Dom0, &format!("xl domid {NAME}"), COMMAND_LIMIT)?;
+    session.attach(
+        domid
+            .trim()
+            .parse()
+            .context("xl domid did not print a number")?,
+    )?;
+    session.wait_hello(Side::Guest, BOOT_LIMIT)
+}
+
+fn guest_key(bed: &Bed, guest: &Guest) -> Key {
+    bed.dom0
+        .key()
+        .with("guest", bed.guest_id())
+        .with("config", guest.config())
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The bed's own files (agent, scripts, module lists), carried inside the program, so that what it builds is what it
+//! was built from.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{bail, Context, Result};
+use include_dir::{include_dir, Dir};
+
+use crate::cache::Key;
+use crate::image::Image;
+
+/// The agent's source.
+pub static AGENT: Dir = include_dir!("$CARGO_MANIFEST_DIR/agent");
+/// dom0's files.
+pub static DOM0: Dir = include_dir!("$CARGO_MANIFEST_DIR/dom0");
+/// The guest's files.
+pub static GUEST: Dir = include_dir!("$CARGO_MANIFEST_DIR/guest");
+
+/// The lines "name options" of a module list.
+pub fn module_list(source: &Dir) -> Result<Vec<(String, String)>> {
+    let text = source
+        .get_file("modules")
+        .and_then(|file| file.contents_utf8())
+        .context("there is no module list")?;
+    let split = |line: &str| match line.split_once(' ') {
+        Some((name, options)) => (name.to_owned(), options.to_owned()),
+        None => (line.to_owned(), String::new()),
+    };
+    Ok(text
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(split)
+        .collect())
+}
+
+/// Compiles the agent and puts it and its other names into an image.
+pub fn add_agent(image: &mut Image, to: &Path) -> Result<()> {
+    let sources = tempfile::tempdir()?;
+    AGENT.extract(sources.path())?;
+    let program = to.join("agent");
+    let output = Command::new("gcc")
+        .args([
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-static",
+            "-s",
+            "-o",
+        ])
+        .arg(&program)
+        .args(["agent.c", "jobs.c", "marks.c", "shared.c", "-lutil"])
+        .current_dir(sources.path())
+        .output()
+        .context("cannot run gcc")?;
+    if !output.status.success() {
+        bail!(
+            "the agent does not compile:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    image.file("usr/bin/xenbed-agent", &program)?;
+    for name in ["sync_send", "sync_wait", "guest-attach", "guest-detach"] {
+        image.link(&format!("usr/bin/{name}"), "xenbed-agent");
+    }
+    Ok(fs::remove_file(program)?)
+}
+
+/// Adds every file of a carried directory to a key.
+pub fn add_source(key: Key, source: &Dir) -> Key {
+    files(source)
+        .into_iter()
+        .fold(key, |key, (path, content)| key.with(&path, content))
+}
+
+/// Puts the files below `root/` into an image. Scripts are what begins with "#!".
+pub fn add_root(image: &mut Image, source: &Dir) {
+    for (path, content) in files(source) {
+        if let Some(path) = path.strip_prefix("root/") {
+            image.data(
+                path,
+                content,
+                if content.starts_with(b"#!") {
+                    0o755
+                } else {
+                    0o644
+                },
+            );
+        }
+    }
+}
+
+/// All files of a carried directory, by path.
+fn files<'a>(directory: &'a Dir) -> Vec<(String, &'a [u8])> {
+    let here = directory
+        .files()
+        .map(|file| (file.path().to_string_lossy().into_owned(), file.contents()));
+    let mut all: Vec<_> = here.chain(directory.dirs().flat_map(files)).collect();
+    all.sort();
+    all
+}
+
+/// Writes an image to a file.
+pub fn write_image(image: &Image, to: &Path) -> Result<()> {
+    let mut file = BufWriter::new(File::create(to)?);
+    image.write(&mut file)?;
+    Ok(file.flush()?)
+}

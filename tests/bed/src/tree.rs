@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The Debian packages the bed runs: QEMU, Xen, its tools and dom0's kernel, unpacked but not installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{bail, Context, Result};
+
+use crate::archive::{ensure_host_packages, Archive};
+use crate::cache::{Cache, Entry, Key};
+use crate::progress::Progress;
+
+/// The packages whose content the bed uses; their dependencies come with them.
+const PACKAGES: &[&str] = &[
+    "libc6",
+    "busybox-static",
+    "kmod",
+    "e2fsprogs",
+    "fdisk",
+    "iproute2",
+    "ethtool",
+    "xen-utils-4.20",
+    "xenstore-utils",
+    "xen-hypervisor-4.20-amd64",
+    "qemu-system-xen",
+    "qemu-system-x86",
+    "libpython3.13-minimal",
+    "linux-image-amd64",
+];
+
+/// The unpacked packages.
+pub struct Tree {
+    entry: Entry,
+    /// The dom0 kernel's release, such as `6.12.107+deb13-amd64`.
+    pub dom0_release: String,
+}
+
+impl Tree {
+    /// Finds or makes the tree of the newest packages the archive offers.
+    pub fn open(cache: &Cache, archive: &Archive, progress: &dyn Progress) -> Result<Self> {
+        let key = archive
+            .versions(PACKAGES)?
+            .iter()
+            .fold(Key::new("tree 1"), |key, (name, version)| {
+                key.with(name, version)
+            });
+        let entry = cache.entry("tree", &key, |to| {
+            ensure_host_packages(&[("mmdebstrap", "mmdebstrap")], progress)?;
+            let step = progress.step("Unpacking Xen, QEMU and dom0's kernel", None);
+            archive.bootstrap(
+                "extract",
+                PACKAGES,
+                &to.join("root"),
+                &to.join("tree.log"),
+                &*step,
+            )
+        })?;
+        let dom0_release = only_name(&entry.join("root/usr/lib/modules"))?;
+        Ok(Tree {
+            entry,
+            dom0_release,
+        })
+    }
+
+    /// The tree's root directory.
+    pub fn root(&self) -> PathBuf {
+        self.entry.join("root")
+    }
+
+    /// The tree's name in the cache: it stands for its whole content in other keys.
+    pub fn id(&self) -> String {
+        self.entry
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// The directory of dom0's kernel modules.
+    pub fn dom0_modules(&self) -> PathBuf {
+        self.root().join("usr/lib/modules").join(&self.dom0_release)
+    }
+
+    /// A command that runs one of the tree's programs, with the tree's own libraries, in a process that is killed
+    /// when the thread that started it ends.
+    pub fn command(&self, program: &str) -> Command {
+        let root = self.root();
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL"])
+            .arg(root.join("usr/lib64/ld-linux-x86-64.so.2"))
+            .arg("--library-path")
+            .arg(root.join("usr/lib/x86_64-linux-gnu"))
+            .arg(root.join(program.trim_start_matches('/')));
+        command
+    }
+}
+
+fn only_name(directory: &Path) -> Result<String> {
+    let mut names = fs::read_dir(directory)
+        .with_context(|| format!("cannot list {}", directory.display()))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>>>()?;
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        _ => bail!("{} does not hold exactly one kernel", directory.display()),
+    }
+}
