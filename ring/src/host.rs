@@ -9,20 +9,21 @@ mod keep {
     pub(crate) struct Keep;
 
     impl Keep {
-        /// Called after each load of a word at `address`.
+        /// Called after each load of `_len` bytes at `_address`.
         #[inline(always)]
-        pub(crate) fn loaded(&self, _address: *const u8) {}
+        pub(crate) fn loaded(&self, _address: *const u8, _len: usize) {}
     }
 }
 
 #[cfg(any(test, feature = "host"))]
 mod keep {
+    use core::ops::Range;
     use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::boxed::Box;
     use std::sync::{Arc, Mutex, MutexGuard};
 
-    /// Changes the memory after a load; gets the offset of what was loaded.
-    type Peer = Box<dyn FnMut(&HostMemory, usize) + Send>;
+    /// Changes the memory after a load; gets the offsets of what was loaded.
+    type Peer = Box<dyn FnMut(&HostMemory, Range<usize>) + Send>;
 
     /// A cache line: the alignment that a page would have at least.
     #[repr(align(64))]
@@ -72,10 +73,10 @@ mod keep {
         }
 
         #[cold]
-        fn loaded(&self, address: *const u8) {
+        fn loaded(&self, address: *const u8, len: usize) {
             let offset = (address as usize).wrapping_sub(self.start() as usize);
             if let Some(peer) = self.peer().as_mut() {
-                peer(self, offset);
+                peer(self, offset..offset.wrapping_add(len));
             }
         }
 
@@ -91,11 +92,11 @@ mod keep {
     pub(crate) struct Keep(pub(crate) Option<Arc<HostMemory>>);
 
     impl Keep {
-        /// Called after each load of a word at `address`: the moment for the peer to change it.
+        /// Called after each load of `len` bytes at `address`: the moment for the peer to change them.
         #[inline]
-        pub(crate) fn loaded(&self, address: *const u8) {
+        pub(crate) fn loaded(&self, address: *const u8, len: usize) {
             match &self.0 {
-                Some(host) if host.has_peer.load(Ordering::Relaxed) => host.loaded(address),
+                Some(host) if host.has_peer.load(Ordering::Relaxed) => host.loaded(address, len),
                 _ => {}
             }
         }

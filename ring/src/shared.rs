@@ -95,11 +95,11 @@ impl SharedMemory {
     }
 
     /// Lets `peer` change the memory after each load of a word, `None` for nobody: the worst moment for whoever reads
-    /// twice. It gets the offset of what was loaded. Loads through the atomics that are lent out do not count.
+    /// twice. It gets the offsets of what was loaded. Loads through the atomics that are lent out do not count.
     #[cfg(any(test, feature = "host"))]
     pub fn after_loads<F>(&self, peer: Option<F>)
     where
-        F: FnMut(&HostMemory, usize) + Send + 'static,
+        F: FnMut(&HostMemory, core::ops::Range<usize>) + Send + 'static,
     {
         if let Some(host) = &self.keep.0 {
             host.set_peer(peer.map(|peer| std::boxed::Box::new(peer) as _));
@@ -242,14 +242,14 @@ impl SharedMemory {
             if from as usize % 8 == 0 && len - done >= 8 {
                 // SAFETY: 8 bytes are left in both, `from` is aligned and in the range (type invariant).
                 unsafe { copy_out_word::<u64>(from, to) };
-                self.keep.loaded(from);
+                self.keep.loaded(from, 8);
                 done += 8;
             } else {
                 // SAFETY: a byte is left in both, `from` is in the range.
                 let byte = unsafe { AtomicU8::from_ptr(from) }.load(Ordering::Relaxed);
                 // SAFETY: `to` is valid for writes.
                 unsafe { to.write(byte) };
-                self.keep.loaded(from);
+                self.keep.loaded(from, 1);
                 done += 1;
             }
         }
@@ -306,7 +306,7 @@ impl SharedU32 {
     #[inline]
     pub fn load(&self, order: Ordering) -> u32 {
         let value = self.atomic().load(order);
-        self.keep.loaded(self.place.as_ptr().cast());
+        self.keep.loaded(self.place.as_ptr().cast(), 4);
         value
     }
 
@@ -409,7 +409,7 @@ impl<Req: Slot, Rsp: Slot> SlotMemory<Req, Rsp> {
                     copy_out_word::<u32>(from.add(done), to.add(done));
                 }
             }
-            self.keep.loaded(from.wrapping_add(done));
+            self.keep.loaded(from.wrapping_add(done), word);
             done += word;
         }
         // SAFETY: every byte of `value` has been written, and any bytes make a `T: FromBytes`.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use super::*;
+use core::ops::Range;
 use std::vec;
 use std::vec::Vec;
 
@@ -80,17 +81,17 @@ fn a_peer_may_change_what_was_read() {
     let memory = SharedMemory::zeroed(64 + 112);
     let slots = memory.slots::<[u64; 14], [u64; 2]>(64, 1).unwrap();
     let mut loads = 0;
-    memory.after_loads(Some(move |host: &HostMemory, offset: usize| {
-        assert_eq!(offset, 64 + 8 * loads);
+    memory.after_loads(Some(move |host: &HostMemory, read: Range<usize>| {
+        assert_eq!(read, 64 + 8 * loads..72 + 8 * loads);
         loads += 1;
         // What was read changes, and so does what comes next.
-        host.change_u32(offset, |_| u32::MAX);
-        host.change_u32(offset + 8, |old| old + 7);
+        host.change_u32(read.start, |_| u32::MAX);
+        host.change_u32(read.end, |old| old + 7);
     }));
     let mut expected = [7; 14];
     expected[0] = 0;
     assert_eq!(slots.load_request(0), expected);
-    memory.after_loads(None::<fn(&HostMemory, usize)>);
+    memory.after_loads(None::<fn(&HostMemory, Range<usize>)>);
     assert_eq!(slots.load_request(0), [u64::from(u32::MAX); 14]);
     assert_eq!(memory.keep.0.as_ref().unwrap().change_u32(192, |_| 1), None);
 }

@@ -4,6 +4,7 @@
 //! The peer is not bound by any protocol: it writes any index, any slot, answers what it likes as often as it likes,
 //! and changes memory between two reads of ours. What must hold then is the test's to say; here is only the malice.
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use proptest::prelude::*;
 use ring::{capacity, HostMemory, SharedMemory, Slot, HEADER_SIZE};
@@ -31,8 +32,11 @@ pub enum Mischief {
     Nudge(Index, i8),
     /// Writes a word among the slots, by its number.
     Word(usize, u32),
-    /// From now on, flips these bits of whatever was read just before, and of the word after it.
-    Tamper(u32),
+    /// From now on, flips these bits of each word of a slot when it has been read: whoever reads it once does not
+    /// notice.
+    TamperBehind(u32),
+    /// From now on, flips these bits of each word that comes after what is read: a torn slot.
+    TamperAhead(u32),
     /// Writes nothing behind our back any more.
     Rest,
 }
@@ -52,7 +56,8 @@ pub fn mischief(words: usize) -> impl Strategy<Value = Mischief> {
         2 => (index(), any::<u32>()).prop_map(|(index, value)| Mischief::Set(index, value)),
         4 => (index(), -3i8..12).prop_map(|(index, by)| Mischief::Nudge(index, by)),
         4 => (0..words, any::<u32>()).prop_map(|(word, value)| Mischief::Word(word, value)),
-        1 => any::<u32>().prop_map(Mischief::Tamper),
+        1 => any::<u32>().prop_map(Mischief::TamperBehind),
+        1 => any::<u32>().prop_map(Mischief::TamperAhead),
         1 => Just(Mischief::Rest),
     ]
 }
@@ -158,20 +163,35 @@ impl<Req: Slot, Rsp: Slot> LawlessRing<Req, Rsp> {
                 let offset = HEADER_SIZE + word % self.words() * 4;
                 self.memory.store(offset, &value).expect("a word of a slot");
             }
-            Mischief::Tamper(bits) => {
-                self.memory
-                    .after_loads(Some(move |host: &HostMemory, offset: usize| {
-                        host.change_u32(offset & !3, |word| word ^ bits);
-                        host.change_u32((offset & !3) + 4, |word| word ^ bits);
-                    }));
+            Mischief::TamperBehind(bits) => {
+                self.tamper(move |host: &HostMemory, read: Range<usize>| {
+                    for word in read.filter(|at| *at >= HEADER_SIZE).step_by(4) {
+                        host.change_u32(word, |word| word ^ bits);
+                    }
+                });
             }
-            Mischief::Rest => self.memory.after_loads(None::<fn(&HostMemory, usize)>),
+            Mischief::TamperAhead(bits) => {
+                self.tamper(move |host: &HostMemory, read: Range<usize>| {
+                    host.change_u32(read.end.next_multiple_of(4), |word| word ^ bits);
+                });
+            }
+            Mischief::Rest => self.rest(),
         }
+    }
+
+    fn tamper(&self, peer: impl FnMut(&HostMemory, Range<usize>) + Send + 'static) {
+        self.memory.after_loads(Some(peer));
+    }
+
+    fn rest(&self) {
+        self.memory
+            .after_loads(None::<fn(&HostMemory, Range<usize>)>);
     }
 }
 
 impl<Req, Rsp> Drop for LawlessRing<Req, Rsp> {
     fn drop(&mut self) {
-        self.memory.after_loads(None::<fn(&HostMemory, usize)>);
+        self.memory
+            .after_loads(None::<fn(&HostMemory, Range<usize>)>);
     }
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A block frontend: the pure queue, with pages that are granted for each request.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fake_xen::{FakeXen, Granted, Grants, GuestPage, BACKEND};
+use grant_table::Access;
+use ring::FrontRing;
+use vbd_core::{Direction, Outcome, Queue, Slot, Violation};
+use xen_sys::{GrantRef, Hypervisor, Port, PAGE_SIZE};
+
+/// A request in flight: the token that the queue owns.
+pub struct Io {
+    pub number: u64,
+    pages: Vec<Granted>,
+    bytes: usize,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The backend has answered; what the pages hold.
+    Answered(Outcome, Vec<u8>),
+    /// The queue gave it back.
+    TakenBack,
+}
+
+/// A frontend with one queue.
+pub struct Disk {
+    pub xen: Arc<FakeXen>,
+    pub grants: Arc<Grants>,
+    pub queue: Queue<Io, Vec<Slot<Io>>>,
+    ring: Granted,
+    pub port: Port,
+    /// Every request that has ended, and how.
+    pub ended: BTreeMap<u64, End>,
+    pub submitted: u64,
+}
+
+impl Disk {
+    pub fn new(xen: &Arc<FakeXen>, grants: &Arc<Grants>) -> Self {
+        let page = GuestPage::new(xen);
+        let ring = FrontRing::new(page.memory()).unwrap();
+        let slots = (0..ring.capacity()).map(|_| Slot::EMPTY).collect();
+        let granted = grants.grant(page, BACKEND, Access::ReadWrite);
+        Self {
+            xen: xen.clone(),
+            grants: grants.clone(),
+            queue: Queue::new(ring, slots, 51712),
+            ring: granted.ok().unwrap(),
+            port: xen.evtchn_alloc_unbound(BACKEND).unwrap(),
+            ended: BTreeMap::new(),
+            submitted: 0,
+        }
+    }
+
+    pub fn ring_ref(&self) -> GrantRef {
+        self.ring.gref()
+    }
+
+    pub fn ring_page(&self) -> &GuestPage {
+        self.ring.page()
+    }
+
+    fn pages(&self, bytes: usize, access: Access, data: &[u8]) -> Vec<Granted> {
+        let mut chunks = data.chunks(PAGE_SIZE);
+        (0..bytes.div_ceil(PAGE_SIZE))
+            .map(|_| {
+                let page = GuestPage::new(&self.xen);
+                if let Some(chunk) = chunks.next() {
+                    page.memory().write_bytes(0, chunk).unwrap();
+                }
+                self.grants.grant(page, BACKEND, access).ok().unwrap()
+            })
+            .collect()
+    }
+
+    /// Puts a request on the ring: a write of `data`, or a read of `bytes`. False if the queue refuses.
+    pub fn submit(&mut self, tag: usize, sector: u64, bytes: usize, data: Option<&[u8]>) -> bool {
+        let (direction, access) = match data {
+            Some(_) => (Direction::Write, Access::ReadOnly),
+            None => (Direction::Read, Access::ReadWrite),
+        };
+        let pages = self.pages(bytes, access, data.unwrap_or_default());
+        let grefs: Vec<GrantRef> = pages.iter().map(Granted::gref).collect();
+        let io = Io {
+            number: self.submitted,
+            pages,
+            bytes,
+        };
+        let taken = self.queue.submit(tag, direction, sector, bytes, &grefs, io);
+        self.submitted += u64::from(taken.is_ok());
+        taken.is_ok()
+    }
+
+    pub fn flush(&mut self, tag: usize) -> bool {
+        let io = Io {
+            number: self.submitted,
+            pages: Vec::new(),
+            bytes: 0,
+        };
+        let taken = self.queue.submit_flush(tag, io);
+        self.submitted += u64::from(taken.is_ok());
+        taken.is_ok()
+    }
+
+    /// Shows the requests to the backend, and tells it if it wants to be told.
+    pub fn commit(&mut self) {
+        if self.queue.commit().is_needed() {
+            self.xen.evtchn_send(self.port).unwrap();
+        }
+    }
+
+    /// Takes the responses.
+    pub fn collect(&mut self) -> Result<(), Violation> {
+        let ended = &mut self.ended;
+        self.queue.collect(|io, outcome| {
+            let bytes = io.bytes;
+            let mut data: Vec<u8> = io
+                .pages
+                .iter()
+                .flat_map(|page| page.page().to_vec())
+                .collect();
+            data.truncate(bytes);
+            let again = ended.insert(io.number, End::Answered(outcome, data));
+            assert!(again.is_none(), "request {} ended twice", io.number);
+        })
+    }
+
+    /// Ends what the backend has not answered.
+    pub fn take_back(&mut self) {
+        let ended = &mut self.ended;
+        self.queue.take_back(|io| {
+            let again = ended.insert(io.number, End::TakenBack);
+            assert!(again.is_none(), "request {} ended twice", io.number);
+        });
+    }
+
+    /// What a request read, if it succeeded.
+    pub fn data(&mut self, number: u64) -> Vec<u8> {
+        match self.ended.remove(&number) {
+            Some(End::Answered(Outcome::Done, data)) => data,
+            other => panic!("request {number} ended as {other:?}"),
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.take_back();
+        self.xen.evtchn_close(self.port).unwrap();
+    }
+}
