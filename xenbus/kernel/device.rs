@@ -61,6 +61,10 @@ pub struct Device {
     pub(crate) violations: AtomicU64,
     /// When the state machine wants to hear of the time; 0 for never.
     pub(crate) deadline: AtomicU64,
+    /// When to try again what the store did not do; 0 for never.
+    pub(crate) retry_at: AtomicU64,
+    /// The `state` node does not say what it should.
+    pub(crate) unwritten: AtomicBool,
     /// The device is on its way up.
     pub(crate) connecting: AtomicBool,
     /// Steps of the state machine so far, as a clock for those who wait at `moved`.
@@ -86,6 +90,8 @@ impl Device {
             wants: AtomicU32::new(0),
             violations: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
+            retry_at: AtomicU64::new(0),
+            unwritten: AtomicBool::new(false),
             connecting: AtomicBool::new(false),
             steps: AtomicU32::new(0),
             moved <- WaitQueue::new(),
@@ -207,7 +213,7 @@ impl Device {
     /// device down. The bus tries again later. Process context.
     pub fn fail(&self, error: Error, why: fmt::Arguments<'_>) {
         pr_err!("{}: {} ({:?})\n", &*self.name, why, error);
-        let errno = error.to_errno();
+        let errno = error.to_errno().wrapping_neg();
         let written = store::join(&[b"error", self.nodename.to_bytes(), b"error"])
             .and_then(|path| store::write_fmt(&path, fmt!("{errno} {why}")));
         if written.is_err() {

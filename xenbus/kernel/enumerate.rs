@@ -120,7 +120,15 @@ impl Enumerator {
         let names = Names::new(name)?;
         let label = names.name()?;
         self.shared.devices.lock().reserve(1, GFP_KERNEL)?;
-        let device = BusDevice::add(&self.bus, &label, Device::new(self.shared.clone(), names))?;
+        let device = Device::new(self.shared.clone(), names);
+        let device = match BusDevice::add(&self.bus, &label, device) {
+            Ok(device) => device,
+            Err(error) => {
+                // It must not keep the others from being taken up.
+                pr_warn!("{}: Linux does not take the device ({error:?})\n", &*label);
+                return Ok(None);
+            }
+        };
         self.shared
             .devices
             .lock()

@@ -5,14 +5,17 @@ use crate::device::{Device, Otherend, WANTS_BEGIN, WANTS_FAULT};
 use crate::driver::{Frontend, Vtable};
 use crate::store::{self, Event, Watch, WatchHandler};
 use crate::DeviceRef;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::sync::{Arc, MutexGuard};
 use linux::bus::BusDevice;
 use linux::thread::{now_ms, Sleep};
 use xen_sys::XenbusState;
 use xenbus::frontend::{Action, Backend, Input, Machine, PeerState};
-use xenbus::{path, text};
+use xenbus::{path, text, Millis};
+
+/// Pause before what the store did not do is tried again, in milliseconds.
+const RETRY_PAUSE: Millis = 1_000;
 
 /// What a driver makes of a device. While it is locked no other call into the driver begins.
 pub(crate) struct Core {
@@ -27,6 +30,8 @@ struct Bound {
     frontend: Option<Arc<dyn Frontend>>,
     /// The watch of the backend's state.
     watch: Option<Watch>,
+    /// People know that there is no backend.
+    complained: bool,
 }
 
 impl Core {
@@ -44,6 +49,12 @@ impl WatchHandler for BackendWatch {
     }
 }
 
+/// Whether a moment, 0 for never, has come.
+fn is_due(time: &AtomicU64) -> bool {
+    let time = time.load(Ordering::Acquire);
+    time != 0 && now_ms() >= time
+}
+
 impl Device {
     /// Gives the device to a driver. The worker does the rest.
     pub(crate) fn bind(device: &BusDevice<Self>, driver: &'static Vtable) -> Result {
@@ -54,6 +65,7 @@ impl Device {
             machine: Machine::new(),
             frontend: Some(frontend),
             watch: None,
+            complained: false,
         });
         device.want(WANTS_BEGIN);
         Ok(())
@@ -77,7 +89,8 @@ impl Device {
             let limit = self
                 .deadline
                 .load(Ordering::Acquire)
-                .saturating_sub(now_ms());
+                .saturating_sub(now_ms())
+                .max(1);
             // An idle wait is not interrupted; it ends with a step of the worker's or at the machine's time.
             let _ = self.moved.wait(Sleep::Idle, Some(limit), || {
                 self.steps.load(Ordering::Acquire) != seen
@@ -87,6 +100,8 @@ impl Device {
         let bound = self.core.lock().bound.take();
         *self.otherend.lock() = None;
         self.deadline.store(0, Ordering::Release);
+        self.retry_at.store(0, Ordering::Release);
+        self.unwritten.store(false, Ordering::Release);
         // Not under the lock: it waits for the watch's callback, which takes it.
         drop(bound);
     }
@@ -109,22 +124,40 @@ impl Device {
     }
 
     /// Does what the device asked the worker for.
-    pub(crate) fn attend(this: &DeviceRef) {
-        let wants = this.wants.swap(0, Ordering::AcqRel);
+    pub(crate) fn attend(&self) {
+        let wants = self.wants.swap(0, Ordering::AcqRel);
         if wants & WANTS_BEGIN != 0 {
-            this.begin();
+            self.begin();
         }
         if wants & WANTS_FAULT != 0 {
-            this.step(&mut this.core.lock(), Input::Fault);
+            self.step(&mut self.core.lock(), Input::Fault);
         }
     }
 
-    /// Tells the state machine of the time, if it is due.
-    pub(crate) fn tick(&self) {
-        let deadline = self.deadline.load(Ordering::Acquire);
-        if deadline != 0 && now_ms() >= deadline {
+    /// Does what is due by now, and says when something will be next; `None` for never.
+    pub(crate) fn tick(&self) -> Option<Millis> {
+        if is_due(&self.retry_at) {
+            self.retry_at.store(0, Ordering::Release);
+            self.begin();
+            if self.unwritten.swap(false, Ordering::AcqRel) {
+                let _core = self.core.lock();
+                self.write_state(self.shown());
+            }
+            self.read_backend_state();
+        }
+        if is_due(&self.deadline) {
             self.step(&mut self.core.lock(), Input::Tick);
         }
+        let times = [&self.retry_at, &self.deadline];
+        let next = times.map(|time| time.load(Ordering::Acquire));
+        next.into_iter().filter(|time| *time != 0).min()
+    }
+
+    /// The store did not do what it should: has the worker try again, later.
+    fn retry_later(&self) {
+        let at = now_ms().saturating_add(RETRY_PAUSE);
+        self.retry_at.store(at, Ordering::Release);
+        self.shared.call_worker();
     }
 
     /// Finds the backend and begins to watch it, if a driver waits for that.
@@ -136,12 +169,14 @@ impl Device {
         match self.watch_backend() {
             Ok(watch) => bound.watch = Some(watch),
             Err(error) => {
-                // It is looked for again when its nodes change.
-                pr_warn!(
-                    "{}: no usable backend in xenstore ({:?})\n",
-                    self.name(),
-                    error
-                );
+                if !core::mem::replace(&mut bound.complained, true) {
+                    let name = self.name();
+                    pr_warn!("{name}: no usable backend in xenstore ({error:?})\n");
+                }
+                if error != ENOENT && error != EINVAL {
+                    self.retry_later();
+                }
+                // Else it is looked for again when its nodes change.
                 self.connecting.store(false, Ordering::Release);
                 self.moved.wake_all();
             }
@@ -183,16 +218,19 @@ impl Device {
             return true;
         }
         let state = self.read(b"state").map(|value| text::parse_state(&value));
+        let shown = self.shown();
         drop(core);
-        state == Ok(Some(XenbusState::Initialising)) && self.shown() != XenbusState::Initialising
+        state == Ok(Some(XenbusState::Initialising)) && shown != XenbusState::Initialising
     }
 
     /// Reads what the backend shows and tells the state machine.
     fn read_backend_state(&self) {
         let state = match self.read_backend(b"state") {
             Ok(value) => PeerState::parse(Some(&value)),
-            Err(error) if error == ENOENT => PeerState::Missing,
-            Err(_) => return,
+            Err(error) if error == ENOENT || error == EACCES => PeerState::Missing,
+            // No driver has the device any more.
+            Err(error) if error == ENODEV => return,
+            Err(_) => return self.retry_later(),
         };
         let offline = self
             .read_backend(b"online")
@@ -279,15 +317,15 @@ impl Device {
             transaction.write(b"state", fmt!("{}", state.number()))
         });
         match written {
-            Err(error) if error != ENOENT => {
-                pr_warn!(
-                    "{}: cannot write the state {} ({:?})\n",
-                    self.name(),
-                    state.name(),
-                    error
-                );
+            // The toolstack took the nodes away, or is about to.
+            Ok(()) => {}
+            Err(error) if error == ENOENT || error == EACCES => {}
+            Err(error) => {
+                let (name, state) = (self.name(), state.name());
+                pr_warn!("{name}: cannot write the state {state} ({error:?}); trying again\n");
+                self.unwritten.store(true, Ordering::Release);
+                self.retry_later();
             }
-            _ => {}
         }
     }
 }

@@ -17,6 +17,8 @@ use xenbus::Millis;
 
 /// How long a request may take, in milliseconds.
 pub(crate) const REQUEST_LIMIT: Millis = 20_000;
+/// The same while the store is silent: what follows a request without an answer does not wait as long again.
+const SILENT_LIMIT: Millis = 2_000;
 /// Requests in flight at once; more wait for their turn.
 pub(crate) const REQUESTS: usize = 128;
 
@@ -193,7 +195,8 @@ impl Shared {
     /// What the store said; `ETIMEDOUT` when it does not answer, `EIO` when the connection is lost, `EPROTO` when the
     /// reply makes no sense, `ENODEV` when the bus goes, `ERESTARTSYS` when the caller is killed.
     pub(crate) fn request(&self, op: Operation, tx_id: u32, parts: &[&[u8]]) -> Result<KVec<u8>> {
-        let deadline = now_ms().saturating_add(REQUEST_LIMIT);
+        let limit = self.limit();
+        let deadline = now_ms().saturating_add(limit);
         let here =
             || !matches!(self.link(), Link::Down | Link::Opening) || self.is_worker_leaving();
         if !here() {
@@ -245,30 +248,37 @@ impl Shared {
         deadline: Millis,
     ) -> Result<RequestId> {
         loop {
-            let full = {
+            let (begun, pushed) = {
                 let mut io = self.io.lock();
-                match io.begin(op, tx_id, parts, waiter) {
-                    Err(error) if error == EBUSY => io.client.in_flight(),
-                    Err(error) => return Err(error),
-                    Ok(id) => {
-                        if io.push().is_err() {
-                            self.lose("its ring indices cannot be");
-                        }
-                        return Ok(id);
-                    }
-                }
+                let begun = io.begin(op, tx_id, parts, waiter);
+                (begun, io.push())
             };
+            if pushed.is_err() {
+                self.lose("its ring indices cannot be");
+            }
+            match begun {
+                Err(error) if error == EBUSY => {}
+                begun => return begun,
+            }
             let now = now_ms();
-            if now >= deadline {
-                pr_warn!("{full} requests to xenstored are in flight already\n");
+            if now >= deadline || self.is_worker_leaving() {
+                pr_warn!("too many requests to xenstored are in flight\n");
                 return Err(EBUSY);
             }
             let seen = self.replies.load(Ordering::Acquire);
-            self.changed.wait(
-                Sleep::Killable,
-                Some(deadline.saturating_sub(now).min(100)),
-                || self.replies.load(Ordering::Acquire) != seen,
-            )?;
+            let limit = deadline.saturating_sub(now).min(100);
+            self.changed.wait(Sleep::Killable, Some(limit), || {
+                self.replies.load(Ordering::Acquire) != seen
+            })?;
+        }
+    }
+
+    /// How long a request may take now.
+    fn limit(&self) -> Millis {
+        if self.silent.load(Ordering::Relaxed) {
+            SILENT_LIMIT
+        } else {
+            REQUEST_LIMIT
         }
     }
 

@@ -19,6 +19,8 @@ const OPENING_LIMIT: u64 = 5_000;
 const PAUSE_MIN: u64 = 500;
 /// Longest pause between two attempts.
 const PAUSE_MAX: u64 = 30_000;
+/// Callbacks in a row before the devices are looked at.
+const CALLBACKS: u32 = 64;
 /// Pause before another look at the devices, when one failed.
 const SCAN_PAUSE: u64 = 1_000;
 
@@ -87,7 +89,14 @@ impl Worker {
         shared.attention.store(false, Ordering::Release);
         shared.due.store(false, Ordering::Release);
         self.keep_connected();
-        while !should_stop() && shared.run_callback() {}
+        let mut callbacks = 0..CALLBACKS;
+        while !should_stop() && shared.run_callback() {
+            if callbacks.next().is_none() {
+                // A flood of events: the devices have their turn, too.
+                shared.due.store(true, Ordering::Release);
+                break;
+            }
+        }
         let mut next = match shared.link() {
             Link::Up | Link::Stopped => u64::MAX,
             Link::Down | Link::Opening | Link::Lost => self.attempt_at.load(Ordering::Relaxed),
@@ -98,10 +107,8 @@ impl Worker {
         match shared.snapshot() {
             Ok(devices) => {
                 for device in devices.iter() {
-                    Device::attend(device);
-                    device.tick();
-                    let deadline = device.deadline.load(Ordering::Acquire);
-                    next = next.min(if deadline == 0 { u64::MAX } else { deadline });
+                    device.attend();
+                    next = next.min(device.tick().unwrap_or(u64::MAX));
                 }
             }
             Err(_) => {
