@@ -101,10 +101,14 @@ impl Channels {
 
     pub(crate) fn close(&self, port: Port) -> Result {
         self.book().remove(&port.0).ok_or(XenError::EINVAL)?;
+        self.clear(port);
+        Ok(())
+    }
+
+    pub(crate) fn clear(&self, port: Port) {
         if let Some(index) = PortIndex::new(port) {
             self.pending[index.word()].fetch_and(!(1 << index.bit()), SeqCst);
         }
-        Ok(())
     }
 
     pub(crate) fn send(&self, port: Port) -> Result {

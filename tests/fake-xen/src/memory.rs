@@ -79,8 +79,12 @@ impl Memory {
         self.state().findings.clone()
     }
 
-    pub(crate) fn granted(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.is_busy()).count()
+    pub(crate) fn granted(&self) -> Vec<GrantRef> {
+        let entries = (0u32..).zip(&self.entries);
+        entries
+            .filter(|(_, entry)| entry.is_busy())
+            .map(|(gref, _)| GrantRef(gref))
+            .collect()
     }
 
     fn map(&self, gref: GrantRef, me: Domid, write: bool) -> Option<SharedMemory> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use event_channel::{SharedPorts, VcpuInfo};
 use xen_sys::{
-    hvm, Domid, Gfn, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding, PortStatus,
-    Result, ShutdownReason, VcpuId, Version, XenError,
+    hvm, Domid, Gfn, GrantRef, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding,
+    PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
 };
 
 use crate::channels::Channels;
@@ -86,6 +86,11 @@ impl FakeXen {
         self.channels.take_interrupt(vcpu)
     }
 
+    /// Takes the pending bit of a port, as an upcall does.
+    pub fn evtchn_clear(&self, port: Port) {
+        self.channels.clear(port);
+    }
+
     /// Ports that are not closed.
     pub fn open_ports(&self) -> usize {
         self.channels.open_ports()
@@ -96,8 +101,8 @@ impl FakeXen {
         self.memory.pages()
     }
 
-    /// Grant entries that grant something.
-    pub fn granted(&self) -> usize {
+    /// References whose entries grant something.
+    pub fn granted(&self) -> Vec<GrantRef> {
         self.memory.granted()
     }
 

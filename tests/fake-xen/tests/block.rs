@@ -35,7 +35,7 @@ fn assert_clean(xen: &Arc<FakeXen>, grants: &Arc<Grants>) {
     xen.assert_sound();
     assert_eq!(grants.counters().in_use, 0);
     assert_eq!(grants.counters().deferred, 0);
-    assert_eq!(xen.granted(), 0);
+    assert_eq!(xen.granted(), []);
     assert_eq!(xen.guest_pages(), 0);
     assert_eq!(xen.open_ports(), 0);
 }
