@@ -3,13 +3,17 @@
 //! XENPV_SELFTEST=1`), never installed.
 //!
 //! Inserting it runs the cases and prints one `name ok` or `name FAILED` line for each. The insertion succeeds when all
-//! have passed and fails with EINVAL otherwise. With a parameter it does that one thing instead:
+//! have passed and fails with EINVAL otherwise. `room=` runs the cases of one room only: 1 the grant table, 2 event
+//! channels, 3 xenstore. With another parameter it does that one thing instead:
 //!
 //! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
 //! - `release=N` lets the peer seem to unmap the page of reference N.
+//! - `driver=1` registers a driver for devices of type `xtest` until the module is removed; see [`device`].
 
+mod device;
 mod events;
 mod grants;
+mod store;
 
 use kernel::prelude::*;
 
@@ -20,6 +24,10 @@ module! {
     description: "Tests of xen-platform-pci's services that only run in a kernel",
     license: "GPL",
     params: {
+        room: u32 {
+            default: 0,
+            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore",
+        },
         leave: u32 {
             default: 0,
             description: "1: leave a page behind that seems to be mapped",
@@ -28,25 +36,46 @@ module! {
             default: 0,
             description: "Reference of a page that seems to be mapped, to be unmapped",
         },
+        driver: u32 {
+            default: 0,
+            description: "1: register a driver for devices of type xtest",
+        },
     },
 }
 
-struct SelfTest;
+/// What stays until the module is removed.
+struct SelfTest {
+    _driver: Option<xen_bus::DriverRegistration>,
+}
 
 /// A test: its name, and what it found.
 type Case = (&'static str, fn() -> Result<(), Failure>);
 
 impl kernel::Module for SelfTest {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
+    fn init(module: &'static ThisModule) -> Result<Self> {
         let release = module_parameters::release.value();
+        let mut driver = None;
         if module_parameters::leave.value() != 0 {
             run(&[&[("leave", grants::leave)]])
         } else if release != 0 {
             grants::release(release)
+        } else if module_parameters::driver.value() != 0 {
+            device::register(module).map(|registration| driver = Some(registration))
         } else {
-            run(&[events::CASES, grants::CASES])
+            rooms(module_parameters::room.value()).and_then(run)
         }?;
-        Ok(Self)
+        Ok(Self { _driver: driver })
+    }
+}
+
+/// The cases of each room, in the order of their numbers.
+const ROOMS: &[&[Case]] = &[grants::CASES, events::CASES, store::CASES];
+
+/// The rooms that number `room` selects.
+fn rooms(room: u32) -> Result<&'static [&'static [Case]]> {
+    match room.checked_sub(1).map(|index| index as usize) {
+        None => Ok(ROOMS),
+        Some(index) => ROOMS.get(index..index.saturating_add(1)).ok_or(EINVAL),
     }
 }
 
