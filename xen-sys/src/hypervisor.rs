@@ -175,7 +175,7 @@ pub trait Hypervisor {
     fn sched_shutdown(&self, reason: ShutdownReason) -> Result;
     /// Xen's version (`XENVER_version`).
     fn version(&self) -> Result<Version>;
-    /// Writes to Xen's console (`CONSOLEIO_write`); a release build of Xen drops what guests write.
+    /// Writes to Xen's console (`CONSOLEIO_write`); EPERM unless Xen was built to take what guests write.
     fn console_write(&self, text: &[u8]) -> Result;
 }
 
