@@ -10,7 +10,7 @@ export KDIR_GIVEN
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) RUSTC=$(RUSTC)
 # Distributions' headers come without the key that signs their own modules. (Secure Boot: scripts/sign-file of the headers.)
 unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
-xenbed = $(CARGO) run -q -p xenbed --release --
+xenbed = $(CARGO) run -p xenbed --release --
 
 .PHONY: modules install clean rust-metadata demo check check-host doc help check-kdir
 
