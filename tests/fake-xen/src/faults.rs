@@ -7,7 +7,7 @@ use xen_sys::{Result, XenError};
 
 /// The operations of [`xen_sys::Hypervisor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "named after the methods")]
 pub enum Call {
     EvtchnAllocUnbound,
     EvtchnBindInterdomain,

@@ -7,7 +7,7 @@ use fake_xen::{FakeXen, Granted, Grants, GuestPage, BACKEND};
 use grant_table::Access;
 use ring::FrontRing;
 use vbd_core::{Direction, Outcome, Queue, Slot, Violation};
-use xen_sys::{GrantRef, Hypervisor, Port, PAGE_SIZE};
+use xen_sys::{GrantRef, Hypervisor, Port, XenError, PAGE_SIZE};
 
 /// A request in flight: the token that the queue owns.
 pub struct Io {
@@ -35,23 +35,31 @@ pub struct Disk {
     /// Every request that has ended, and how.
     pub ended: BTreeMap<u64, End>,
     pub submitted: u64,
+    /// Whether the last notification went out.
+    pub told: bool,
 }
 
 impl Disk {
     pub fn new(xen: &Arc<FakeXen>, grants: &Arc<Grants>) -> Self {
+        Self::try_new(xen, grants).unwrap()
+    }
+
+    /// Makes ring, grant and port; what was made is undone if one of them cannot be.
+    pub fn try_new(xen: &Arc<FakeXen>, grants: &Arc<Grants>) -> xen_sys::Result<Self> {
         let page = GuestPage::new(xen);
-        let ring = FrontRing::new(page.memory()).unwrap();
+        let ring = FrontRing::new(page.memory()).map_err(|_| XenError::EINVAL)?;
         let slots = (0..ring.capacity()).map(|_| Slot::EMPTY).collect();
         let granted = grants.grant(page, BACKEND, Access::ReadWrite);
-        Self {
+        Ok(Self {
             xen: xen.clone(),
             grants: grants.clone(),
             queue: Queue::new(ring, slots, 51712),
-            ring: granted.ok().unwrap(),
-            port: xen.evtchn_alloc_unbound(BACKEND).unwrap(),
+            ring: granted.map_err(|_| XenError::ENOSPC)?,
+            port: xen.evtchn_alloc_unbound(BACKEND)?,
             ended: BTreeMap::new(),
             submitted: 0,
-        }
+            told: false,
+        })
     }
 
     pub fn ring_ref(&self) -> GrantRef {
@@ -107,7 +115,7 @@ impl Disk {
     /// Shows the requests to the backend, and tells it if it wants to be told.
     pub fn commit(&mut self) {
         if self.queue.commit().is_needed() {
-            self.xen.evtchn_send(self.port).unwrap();
+            self.told = self.xen.evtchn_send(self.port).is_ok();
         }
     }
 
@@ -148,6 +156,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         self.take_back();
-        self.xen.evtchn_close(self.port).unwrap();
+        // A port that Xen does not close is Xen's to keep: there is nobody to tell.
+        let _ = self.xen.evtchn_close(self.port);
     }
 }
