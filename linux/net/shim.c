@@ -389,6 +389,7 @@ bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum)
 	if (skb_headlen(skb) < pull && !__pskb_pull_tail(skb, pull - skb_headlen(skb)))
 		goto drop;
 	skb->protocol = eth_type_trans(skb, napi->dev);
+	skb_reset_network_header(skb);
 	if (csum == XENPV_RX_CSUM_VALID) {
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	} else if (csum == XENPV_RX_CSUM_BLANK) {
