@@ -6,8 +6,8 @@ use core::fmt;
 use event_channel::Binding;
 
 /// Prints the counters of this moment, a `name value` line each: the open channels; for each CPU that has been online
-/// Xen's number of it, the ports that it serves, its upcalls, those of them that found nothing, and its events; for each
-/// bound port its CPU and its events.
+/// Xen's number of it, the ports that it serves, its upcalls, those of them that found nothing, its events, the upcalls that
+/// were put off and the pauses in storms; for each bound port its CPU and its events.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters;
 
@@ -36,6 +36,8 @@ fn cpus(service: &Service, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cpu{number}_upcalls {}", upcalls.upcalls)?;
         writeln!(f, "cpu{number}_spurious {}", upcalls.spurious)?;
         writeln!(f, "cpu{number}_events {}", upcalls.events)?;
+        writeln!(f, "cpu{number}_postponed {}", upcalls.postponed)?;
+        writeln!(f, "cpu{number}_pauses {}", cpu.guard.pauses())?;
     }
     Ok(())
 }

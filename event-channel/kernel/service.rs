@@ -6,7 +6,7 @@ use crate::slot::Slots;
 use crate::upcall::UpcallHandler;
 use crate::{check, lost};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use event_channel::{Binding, SharedPorts, VcpuEvents, VcpuInfo};
+use event_channel::{Binding, SharedPorts, StormGuard, VcpuEvents, VcpuInfo};
 use kernel::cpu::{nr_cpu_ids, CpuId};
 use kernel::error::code::{EBUSY, EIO, ENODEV, EOPNOTSUPP};
 use kernel::sync::{global_lock, Arc, SetOnce};
@@ -41,6 +41,7 @@ pub enum Upcall {
 pub(crate) struct Cpu {
     /// The ports that it serves.
     pub(crate) events: VcpuEvents,
+    pub(crate) guard: StormGuard,
     pub(crate) number: CpuId,
     /// Xen's number of it, or [`NO_VCPU`] as long as it was never online.
     vcpu: AtomicU32,
@@ -54,6 +55,7 @@ impl Cpu {
     fn new(number: CpuId) -> Self {
         Self {
             events: VcpuEvents::new(),
+            guard: StormGuard::new(),
             number,
             vcpu: AtomicU32::new(NO_VCPU),
             ready: AtomicBool::new(false),
@@ -152,6 +154,7 @@ impl Service {
         let vcpu = this_vcpu(number).ok_or(ENODEV)?;
         let info = self.shared.vcpu(vcpu).ok_or(ENODEV)?;
         cpu.vcpu.store(vcpu.0, Ordering::Release);
+        cpu.guard.resume();
         match self.mode {
             Upcall::Intx if vcpu != VcpuId(0) => return Ok(()),
             Upcall::Intx => info.reset(),
@@ -169,7 +172,7 @@ impl Service {
         info: VcpuInfo<'static>,
     ) -> Result {
         info.reset();
-        let handler = Arc::new(UpcallHandler::new(self, cpu, info), GFP_KERNEL)?;
+        let handler = Arc::new(UpcallHandler::new(self, cpu, info)?, GFP_KERNEL)?;
         let vector = CpuVector::new(cpu.number, UPCALL_NAME, handler)?;
         Xen.set_evtchn_upcall_vector(vcpu, vector.number())
             .map_err(to_error)?;
@@ -258,7 +261,7 @@ impl IntxUpcall {
         let cpu = service.cpus.iter().find(|cpu| cpu.is_ready());
         let cpu = cpu.ok_or(ENODEV)?;
         let info = service.shared.vcpu(VcpuId(0)).ok_or(ENODEV)?;
-        let handler = Arc::new(UpcallHandler::new(service, cpu, info), GFP_KERNEL)?;
+        let handler = Arc::new(UpcallHandler::new(service, cpu, info)?, GFP_KERNEL)?;
         let request = Request::shared(intx.irq, UPCALL_NAME, handler)?;
         let pin = intx.pin.checked_sub(1).ok_or(ENODEV)?;
         let callback = hvm::callback_pci_intx(intx.domain, intx.bus, intx.devfn, pin);

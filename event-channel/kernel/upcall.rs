@@ -3,36 +3,59 @@
 
 use crate::service::{Cpu, Service};
 use crate::slot::Slots;
-use event_channel::{PortIndex, SharedPorts, Upcall as Served, VcpuEvents, VcpuInfo};
-use linux::irq::{Handler, SharedHandler};
+use event_channel::{PortIndex, SharedPorts, Upcall as Served, VcpuInfo};
+use kernel::prelude::*;
+use linux::irq::{Handler, LastInterrupted, SharedHandler};
+use linux::timer::{now, Expired, HardTimer};
 
 /// All that an upcall needs, in one place.
 pub(crate) struct UpcallHandler {
+    /// Dropped first: it may be about to call this handler.
+    pause: HardTimer,
     info: VcpuInfo<'static>,
     ports: SharedPorts<'static>,
-    events: &'static VcpuEvents,
     slots: &'static Slots,
+    cpu: &'static Cpu,
+    last: LastInterrupted,
 }
 
 impl UpcallHandler {
     /// The handler of `cpu`, whose vCPU has `info`. There is one at a time, on one interrupt, so that upcalls of one
     /// vCPU do not overlap.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
     pub(crate) fn new(
         service: &'static Service,
         cpu: &'static Cpu,
         info: VcpuInfo<'static>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
+            pause: HardTimer::new()?,
             info,
             ports: service.ports(),
-            events: &cpu.events,
             slots: service.slots(),
-        }
+            cpu,
+            last: LastInterrupted::default(),
+        })
     }
 
     fn serve(&self) -> Served {
+        if self.cpu.guard.is_paused() {
+            self.cpu.events.postpone(self.info);
+            return Served::Delivered(0);
+        }
+        // The clock is read only when the CPU seems to get nothing else done.
+        let stalled_since = self.last.is_same_again().then(now);
         let deliver = |port| self.deliver(port);
-        self.events.upcall(self.info, self.ports, deliver)
+        let served = self.cpu.events.upcall(self.info, self.ports, deliver);
+        let stalled = stalled_since.map(|since| now().saturating_sub(since));
+        if let Some(nanoseconds) = self.cpu.guard.served(stalled) {
+            // SAFETY: The timer is part of this handler and dropped before the rest of it, and the handler is in an
+            // `Arc`, where it does not move. There is no other target.
+            unsafe { self.pause.start(nanoseconds, self) };
+        }
+        served
     }
 
     #[inline]
@@ -42,10 +65,19 @@ impl UpcallHandler {
         };
         if let Some(descriptor) = slot.descriptor() {
             slot.state().count_event();
-            // SAFETY: This is an interrupt handler that is requested for hard interrupt context. The slot's descriptor
-            // is taken away before its `Irq` begins to be dropped, and was still there within this context.
+            // SAFETY: This is an interrupt handler that is requested for hard interrupt context, or a timer in such
+            // context. The slot's descriptor is taken away before its `Irq` begins to be dropped, and was still there
+            // within this context.
             unsafe { descriptor.deliver() };
         }
+    }
+}
+
+impl Expired for UpcallHandler {
+    fn expired(&self) {
+        self.cpu.guard.resume();
+        let deliver = |port| self.deliver(port);
+        self.cpu.events.catch_up(self.info, self.ports, deliver);
     }
 }
 

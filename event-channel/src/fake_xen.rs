@@ -229,6 +229,22 @@ impl Domain {
         true
     }
 
+    /// Takes the interrupt of `cpu` if one waits, and puts the upcall off.
+    pub(crate) fn postpone(&self, cpu: usize) {
+        if self.vcpus[cpu].interrupt.swap(0, SeqCst) != 0 {
+            self.events(cpu).postpone(self.info(cpu));
+        }
+    }
+
+    /// Serves what was put off.
+    pub(crate) fn catch_up(&self, cpu: usize, mut then: impl FnMut(PortIndex)) {
+        self.events(cpu)
+            .catch_up(self.info(cpu), self.ports(), |port| {
+                self.deliver(port);
+                then(port);
+            });
+    }
+
     /// An upcall, whether Xen asked for one or not.
     pub(crate) fn upcall(&self, cpu: usize, mut then: impl FnMut(PortIndex)) -> Upcall {
         self.events(cpu)

@@ -13,9 +13,10 @@
 //!    selector bit for each word of pending bits, and one flag over all.
 //! 3. [`VcpuEvents::upcall`]: the scan which turns these bits into calls, once
 //!    each, in a fair order, in bounded time.
-//! 4. [`PortState`]: one port's life (free, bound to a CPU, closing), why it is
+//! 4. [`StormGuard`]: when to put upcalls off, so that the CPU does something else.
+//! 5. [`PortState`]: one port's life (free, bound to a CPU, closing), why it is
 //!    masked, and its counter.
-//! 5. [`Move`]: how a bound port changes its CPU.
+//! 6. [`Move`]: how a bound port changes its CPU.
 //!
 //! Everything here is atomic and lock-free, for Xen sets bits at any time and an
 //! upcall must not wait. Wherever only Xen can finish the work, the answer is
@@ -40,6 +41,7 @@ mod moving;
 mod port;
 mod scan;
 mod shared;
+mod storm;
 mod sync;
 
 pub use moving::{lost_events, Move};
@@ -48,6 +50,7 @@ pub use scan::{Upcall, UpcallCounters, VcpuEvents};
 pub use shared::{
     PortIndex, PortWords, Raise, SharedPorts, VcpuInfo, PORTS, PORTS_PER_WORD, WORDS,
 };
+pub use storm::StormGuard;
 
 #[cfg(test)]
 mod fake_xen;

@@ -205,6 +205,25 @@ fn a_move_under_a_driver_that_masks_loses_nothing() {
 }
 
 #[test]
+fn a_pause_loses_nothing() {
+    explore(|domain| {
+        domain.bind(0, 0);
+        domain.bind(2, 0);
+        let xen = spawn(&domain, |domain| {
+            domain.send(0);
+            domain.send(2);
+            domain.send(0);
+        });
+        domain.postpone(0);
+        domain.catch_up(0, |_| {});
+        domain.interrupt(0, |_| {});
+        xen.join().unwrap();
+        domain.settle();
+        assert!(domain.is_served(0) && domain.is_served(2));
+    });
+}
+
+#[test]
 fn only_one_of_two_binds_gets_the_port() {
     explore(|domain| {
         let bind = |domain: &Domain| {

@@ -16,6 +16,8 @@ enum Op {
     Unmask(usize, MaskReason),
     Move(usize, usize, bool),
     Interrupt(usize),
+    Postpone(usize),
+    CatchUp(usize),
     FindLost,
 }
 
@@ -30,7 +32,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (channel.clone(), reason.clone()).prop_map(|(c, r)| Op::Mask(c, r)),
         2 => (channel.clone(), reason).prop_map(|(c, r)| Op::Unmask(c, r)),
         2 => (channel, cpu.clone(), any::<bool>()).prop_map(|(c, v, r)| Op::Move(c, v, r)),
-        4 => cpu.prop_map(Op::Interrupt),
+        4 => cpu.clone().prop_map(Op::Interrupt),
+        2 => cpu.clone().prop_map(Op::Postpone),
+        1 => cpu.prop_map(Op::CatchUp),
         1 => Just(Op::FindLost),
     ]
 }
@@ -77,6 +81,8 @@ impl Harness {
                 self.expected[channel].waiting = true;
             }
             Op::Interrupt(cpu) => self.interrupt(cpu),
+            Op::Postpone(cpu) => self.domain.postpone(cpu),
+            Op::CatchUp(cpu) => self.catch_up(cpu),
             Op::FindLost => self.domain.find_lost(),
             Op::Close(channel) if self.expected[channel].bound.is_some() => {
                 self.domain.close(channel);
@@ -104,7 +110,17 @@ impl Harness {
     fn interrupt(&mut self, cpu: usize) {
         let mut seen = Vec::new();
         self.domain.interrupt(cpu, |port| seen.push(port));
-        for port in seen {
+        self.delivered(cpu, &seen);
+    }
+
+    fn catch_up(&mut self, cpu: usize) {
+        let mut seen = Vec::new();
+        self.domain.catch_up(cpu, |port| seen.push(port));
+        self.delivered(cpu, &seen);
+    }
+
+    fn delivered(&mut self, cpu: usize, seen: &[PortIndex]) {
+        for &port in seen {
             let channel = (0..TEST_PORTS.len()).find(|&channel| index(channel) == port);
             let expected = &mut self.expected[channel.unwrap()];
             assert_eq!(expected.bound, Some(cpu), "{port:?} on the wrong CPU");
@@ -131,8 +147,10 @@ impl Harness {
         }
     }
 
-    /// Whatever is open is served by the interrupts that Xen has raised by itself.
+    /// Whatever is open is served by the interrupts that Xen has raised by itself,
+    /// and by the ends of the pauses.
     fn settle(&mut self) {
+        (0..CPUS).for_each(|cpu| self.catch_up(cpu));
         self.domain.settle();
         for (channel, expected) in self.expected.iter_mut().enumerate() {
             if expected.is_open() {
@@ -210,6 +228,26 @@ fn upcalls_without_events_are_counted_as_spurious() {
     let numbers = (counters.upcalls, counters.spurious, counters.events);
     assert_eq!(numbers, (3, 2, 1));
     assert_eq!(domain.state(0).events(), 1);
+}
+
+#[test]
+fn a_flood_raises_no_upcall_while_they_are_put_off() {
+    let domain = Domain::new();
+    domain.bind(0, 0);
+    domain.bind(2, 0);
+    domain.send(0);
+    domain.postpone(0);
+    for _ in 0..100 {
+        domain.send(0);
+        assert!(!domain.interrupt(0, |_| {}));
+    }
+    domain.send(2);
+    domain.postpone(0);
+    domain.catch_up(0, |_| {});
+    assert!(domain.is_served(0) && domain.is_served(2));
+    assert_eq!(domain.events(0).counters().postponed, 2);
+    domain.send(0);
+    assert!(domain.interrupt(0, |_| {}));
 }
 
 #[test]

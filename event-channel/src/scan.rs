@@ -24,6 +24,8 @@ pub struct UpcallCounters {
     pub upcalls: u64,
     /// Upcalls that delivered nothing.
     pub spurious: u64,
+    /// Upcalls that were put off in a storm ([`crate::StormGuard`]).
+    pub postponed: u64,
     /// Events delivered.
     pub events: u64,
 }
@@ -41,6 +43,7 @@ pub struct VcpuEvents {
     next: AtomicU32,
     upcalls: AtomicU64,
     spurious: AtomicU64,
+    postponed: AtomicU64,
     events: AtomicU64,
 }
 
@@ -58,6 +61,7 @@ impl VcpuEvents {
             next: AtomicU32::new(0),
             upcalls: AtomicU64::new(0),
             spurious: AtomicU64::new(0),
+            postponed: AtomicU64::new(0),
             events: AtomicU64::new(0),
         }
     }
@@ -87,6 +91,7 @@ impl VcpuEvents {
         UpcallCounters {
             upcalls: self.upcalls.load(Relaxed),
             spurious: self.spurious.load(Relaxed),
+            postponed: self.postponed.load(Relaxed),
             events: self.events.load(Relaxed),
         }
     }
@@ -106,13 +111,48 @@ impl VcpuEvents {
         &self,
         vcpu: VcpuInfo<'_>,
         ports: SharedPorts<'_>,
-        mut deliver: impl FnMut(PortIndex),
+        deliver: impl FnMut(PortIndex),
     ) -> Upcall {
         count(&self.upcalls, 1);
         let Some(selector) = vcpu.take() else {
             count(&self.spurious, 1);
             return Upcall::Idle;
         };
+        let delivered = self.scan(selector, ports, deliver);
+        if delivered == 0 {
+            count(&self.spurious, 1);
+        }
+        Upcall::Delivered(delivered)
+    }
+
+    /// Takes note of an upcall without serving it. What it announces stays in the
+    /// selector, where it keeps Xen from announcing the same words again, until
+    /// [`Self::catch_up`].
+    pub fn postpone(&self, vcpu: VcpuInfo<'_>) {
+        count(&self.upcalls, 1);
+        count(&self.postponed, 1);
+        vcpu.acknowledge();
+    }
+
+    /// Serves what was put off.
+    pub fn catch_up(
+        &self,
+        vcpu: VcpuInfo<'_>,
+        ports: SharedPorts<'_>,
+        deliver: impl FnMut(PortIndex),
+    ) {
+        vcpu.acknowledge();
+        self.scan(vcpu.take_selector(), ports, deliver);
+    }
+
+    /// Delivers the events in the words of `selector`, and says how many.
+    #[inline]
+    fn scan(
+        &self,
+        selector: u64,
+        ports: SharedPorts<'_>,
+        mut deliver: impl FnMut(PortIndex),
+    ) -> u32 {
         let start = self.next.load(Relaxed);
         let mut next = start;
         let mut delivered = 0u32;
@@ -128,10 +168,7 @@ impl VcpuEvents {
         }
         self.next.store(next, Relaxed);
         count(&self.events, u64::from(delivered));
-        if delivered == 0 {
-            count(&self.spurious, 1);
-        }
-        Upcall::Delivered(delivered)
+        delivered
     }
 
     /// Takes the events of this vCPU in the bits `part` of word `word`: clears

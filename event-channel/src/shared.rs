@@ -169,8 +169,21 @@ impl<'a> VcpuInfo<'a> {
             return None;
         }
         store_before_load();
+        Some(self.take_selector())
+    }
+
+    /// Clears the flag alone. Xen raises the next upcall for a word that is not in
+    /// the selector yet.
+    pub(crate) fn acknowledge(self) {
+        self.upcall_pending.swap(0, SeqCst);
+        store_before_load();
+    }
+
+    /// Takes the selector, after the flag was cleared.
+    #[inline]
+    pub(crate) fn take_selector(self) -> u64 {
         let selector = self.selector.swap(0, SeqCst);
         store_before_load();
-        Some(selector)
+        selector
     }
 }

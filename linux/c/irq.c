@@ -5,8 +5,11 @@
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
 #include <linux/irqdomain.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/topology.h>
 #include <asm/hw_irq.h>
+#include <asm/irq_regs.h>
 #include <asm/irqdomain.h>
 
 #include "xenpv.h"
@@ -42,6 +45,23 @@ void *xenpv_irq_line(struct irq_data *data)
 void xenpv_irq_deliver(struct irq_desc *desc)
 {
 	generic_handle_irq_desc(desc);
+}
+
+/* Where the current interrupt has interrupted the CPU; false when nothing waits for the CPU. */
+bool xenpv_irq_interrupted(struct xenpv_irq_place *place)
+{
+	const struct pt_regs *regs = get_irq_regs();
+
+	if (!regs || (is_idle_task(current) && !need_resched() && !in_serving_softirq()))
+		return false;
+	*place = (struct xenpv_irq_place) {
+		.task = (unsigned long)current,
+		.ip = regs->ip,
+		.sp = regs->sp,
+		.ax = regs->ax,
+		.cx = regs->cx,
+	};
+	return true;
 }
 
 int xenpv_irq_request(unsigned int irq, irq_handler_t handler, bool shared, const char *name, void *data)

@@ -11,10 +11,15 @@ struct irq_chip;
 struct irq_data;
 struct irq_desc;
 
+struct xenpv_irq_place {	/* mirrored by InterruptedPlace in linux/src/irq.rs */
+	unsigned long task, ip, sp, ax, cx;
+};
+
 int xenpv_irq_alloc(struct irq_chip *chip, void *line, struct irq_desc **desc);
 void xenpv_irq_free(unsigned int irq);
 void *xenpv_irq_line(struct irq_data *data);
 void xenpv_irq_deliver(struct irq_desc *desc);
+bool xenpv_irq_interrupted(struct xenpv_irq_place *place);
 int xenpv_irq_request(unsigned int irq, irq_handler_t handler, bool shared, const char *name, void *data);
 void xenpv_irq_release(unsigned int irq, void *data);
 void xenpv_irq_served_by(struct irq_data *data, unsigned int cpu);
@@ -83,5 +88,12 @@ void xenpv_device_init(struct device *dev);
 int xenpv_device_add(struct device *dev, const char *name);
 struct xenpv_driver *xenpv_driver_register(const char *name, const char *devtype, struct module *owner, const void *data);
 void xenpv_driver_unregister(struct xenpv_driver *driver);
+
+/* timer.c */
+struct xenpv_timer;
+
+struct xenpv_timer *xenpv_timer_new(void);
+void xenpv_timer_start(struct xenpv_timer *timer, u64 nanoseconds, void (*run)(const void *data), const void *data);
+void xenpv_timer_free(struct xenpv_timer *timer);
 
 #endif

@@ -10,6 +10,7 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::cpu::CpuId;
 use kernel::cpumask::Cpumask;
 use kernel::str::CString;
@@ -32,6 +33,7 @@ extern "C" {
     fn xenpv_irq_free(irq: u32);
     fn xenpv_irq_line(data: *mut bindings::irq_data) -> *mut ffi::c_void;
     fn xenpv_irq_deliver(desc: *mut bindings::irq_desc);
+    fn xenpv_irq_interrupted(place: *mut InterruptedPlace) -> bool;
     fn xenpv_irq_request(
         irq: u32,
         handler: RawHandler,
@@ -269,6 +271,36 @@ impl Drop for Irq {
 pub fn place_again(irq: u32) -> Result {
     // SAFETY: The core looks the number up, and finds none or an interrupt that it locks.
     to_result(unsafe { xenpv_irq_place_again(irq) })
+}
+
+/// `struct xenpv_irq_place` in `linux/c/xenpv.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct InterruptedPlace {
+    words: [usize; 5],
+}
+
+/// Remembers where an interrupt has interrupted its CPU.
+#[derive(Default)]
+pub struct LastInterrupted {
+    words: [AtomicUsize; 5],
+}
+
+impl LastInterrupted {
+    /// Whether the current interrupt came at the very place of the one before for which this was called: the task that
+    /// has the CPU could not execute a single instruction. No when the CPU was idle. In hard interrupt context; calls for
+    /// one `self` do not overlap.
+    pub fn is_same_again(&self) -> bool {
+        let mut place = InterruptedPlace::default();
+        // SAFETY: `place` is the structure that the function fills in.
+        let busy = unsafe { xenpv_irq_interrupted(&mut place) };
+        let mut same = busy;
+        for (last, word) in self.words.iter().zip(place.words) {
+            same &= last.load(Ordering::Relaxed) == word;
+            last.store(word, Ordering::Relaxed);
+        }
+        same
+    }
 }
 
 /// A handler for an interrupt that is ours alone. It runs in hard interrupt context and never on two CPUs at a time.

@@ -15,4 +15,5 @@ pub mod memremap;
 pub mod page;
 pub mod pci;
 pub mod thread;
+pub mod timer;
 pub mod vector;
