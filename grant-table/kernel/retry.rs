@@ -62,7 +62,7 @@ pub(crate) fn run() {
         }
     }
     if let Some((first, count)) = stale {
-        pr_warn!("{count} pages (grant reference {} first) are still mapped by their backend a minute after their end; they stay out of use until it lets go\n", first.0);
+        pr_warn!("pages still mapped by their backend a minute after their end: {count} (first grant reference: {}), kept out of use until it lets go\n", first.0);
     }
 }
 

@@ -96,7 +96,7 @@ pub fn start() -> Result<Grants> {
     grow(GFP_KERNEL)?;
     let left_behind = counters().table.deferred;
     if left_behind != 0 {
-        pr_info!("{left_behind} grants of an earlier load are not over; their references are not used until they are\n");
+        pr_info!("grant references still in use by another domain since an earlier load: {left_behind}, kept out of use until it lets go\n");
         retry::now();
     }
     Ok(grants)
@@ -262,7 +262,9 @@ impl Drop for Grants {
         retry::stop();
         let leaked = end_all();
         if leaked != 0 {
-            pr_warn!("{leaked} pages are still mapped by other domains; they are left to them for good\n");
+            pr_warn!(
+                "pages still mapped by another domain at unload: {leaked}, left to it for good\n"
+            );
         }
         for frame in 0..counters().table.frames {
             if let Err(error) = Xen.remove_from_physmap(place(frame)) {

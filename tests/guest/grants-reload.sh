@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# name: a page that a peer keeps survives unloading, and its reference is not handed out before the peer lets go
+# load: xen-platform-pci
+# timeout: 60
+# allow: out of grant references
+. ./lib.sh
+
+mount -t debugfs none /sys/kernel/debug 2>/dev/null || true
+GRANTS=/sys/kernel/debug/xenpv/grants
+counter() { sed -n "s/^$1 //p" $GRANTS; }
+deferred_is() { [ "$(counter deferred)" = "$1" ]; }
+
+insert xen-selftest leave=1
+rmmod xen_selftest
+reference=$(dmesg | sed -n 's/.*left reference //p')
+equal "deferred" "$(counter deferred)" 1
+equal "pages" "$(cat /sys/kernel/debug/xenpv/pages)" "live 1"
+
+rmmod xen_platform_pci
+kernel_log "pages still mapped by another domain at unload: 1," || fail "the leak has no line"
+insert xen-platform-pci
+kernel_log "still in use by another domain since an earlier load: 1," || fail "what was left is not seen"
+equal "deferred after the reload" "$(counter deferred)" 1
+
+# The cases take every reference there is, and check that all but this one can be had.
+insert xen-selftest room=1 || fail "$(dmesg | grep xen_selftest)"
+rmmod xen_selftest
+equal "still deferred" "$(counter deferred)" 1
+
+insert xen-selftest "release=$reference"
+rmmod xen_selftest
+wait_for 10 deferred_is 0
+echo "reference $reference was kept over the reload and came back"

@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# name: xen-platform-pci refuses wrong parameters, a missing device and a second owner, each with its line and errno
+# load: none
+# timeout: 30
+. ./lib.sh
+
+PLATFORM=/sys/bus/pci/devices/0000:00:02.0
+
+# refused ERROR LINE PARAMETER...: the module must not load, with that error and that line in the kernel log.
+refused() {
+  error=$1 line=$2
+  shift 2
+  dmesg -c >/dev/null
+  if said=$(insert xen-platform-pci "$@" 2>&1); then fail "loaded with \"$*\""; fi
+  case $said in *"$error"*) ;; *) fail "insmod said \"$said\", not \"$error\"" ;; esac
+  kernel_log "xen-platform-pci: $line" || fail "no line \"$line\" in: $(dmesg)"
+  equal "lines of the module" "$(dmesg | grep -c 'xen-platform-pci: ')" "${LINES_EXPECTED:-1}"
+  [ ! -e /sys/bus/pci/drivers/xenpv-platform ] || fail "the PCI driver stayed behind"
+  [ ! -e /sys/bus/xenpv ] || fail "the bus stayed behind"
+}
+
+equal "the platform device" "$(cat $PLATFORM/vendor $PLATFORM/device | tr '\n' ' ')" "0x5853 0x0001 "
+
+refused "Invalid argument" "parameter hypercall=fast is not known: use auto, insn or page" hypercall=fast
+refused "Invalid argument" "parameter upcall= is not known: use auto, vector or intx" upcall=
+refused "Invalid argument" "parameter upcall=INTX is not known: use auto, vector or intx" hypercall=page upcall=INTX
+echo "wrong parameters"
+
+# From here on hypercalls are up before the refusal, which takes a line of its own.
+LINES_EXPECTED=2
+modprobe pci-stub
+echo pci-stub >$PLATFORM/driver_override
+echo 0000:00:02.0 >/sys/bus/pci/drivers/pci-stub/bind
+refused "Resource busy" "another driver is bound to the Xen platform device"
+echo 0000:00:02.0 >/sys/bus/pci/drivers/pci-stub/unbind
+echo >$PLATFORM/driver_override
+echo "a second owner"
+
+echo 1 >$PLATFORM/remove
+refused "No such device" "no Xen platform device (PCI 5853:0001)"
+echo 1 >/sys/bus/pci/rescan
+echo "a missing device"
+
+for parameters in "" "hypercall=page" "hypercall=insn upcall=vector" "upcall=intx"; do
+  # shellcheck disable=SC2086 # several parameters
+  insert xen-platform-pci $parameters
+  must_fail rmmod xen_platform_pci_not_there 2>/dev/null
+  [ -e /sys/bus/pci/drivers/xenpv-platform/0000:00:02.0 ] || fail "not bound"
+  [ ! -e /sys/bus/pci/drivers/xenpv-platform/unbind ] || fail "user space could unbind the device"
+  rmmod xen_platform_pci
+done
+echo "loads after all that"
