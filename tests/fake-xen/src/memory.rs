@@ -18,8 +18,8 @@ const FIRST_GFN: u64 = 0x1000;
 struct State {
     pages: BTreeMap<u64, SharedMemory>,
     next: u64,
-    /// Mappings of each reference that exist now.
-    mapped: BTreeMap<u32, u32>,
+    /// Mappings that exist now: how many of each reference, and of which frame.
+    mapped: BTreeMap<u32, (u32, Gfn)>,
     findings: Vec<String>,
 }
 
@@ -64,10 +64,17 @@ impl Memory {
             .find(|(_, entry)| entry.is_busy() && entry.peer_frame() == gfn);
         let mut state = self.state();
         state.pages.remove(&gfn.0);
-        if let Some((gref, _)) = granted {
-            state
-                .findings
-                .push(format!("gfn {gfn} was freed while granted as {gref}"));
+        let mapped = state.mapped.iter().find(|(_, of)| of.1 == gfn);
+        let mapped = mapped.map(|(gref, _)| *gref);
+        let granted = granted.map(|(gref, _)| gref);
+        if let Some(gref) = mapped.or(granted) {
+            let what = if mapped.is_some() {
+                "mapped"
+            } else {
+                "granted"
+            };
+            let text = format!("gfn {gfn} was freed while {what} as {gref}");
+            state.findings.push(text);
         }
     }
 
@@ -90,7 +97,8 @@ impl Memory {
     fn map(&self, gref: GrantRef, me: Domid, write: bool) -> Option<SharedMemory> {
         let frame = self.entry(gref)?.peer_map(me, write)?;
         let mut state = self.state();
-        *state.mapped.entry(gref.0).or_default() += 1;
+        let of = state.mapped.entry(gref.0).or_default();
+        *of = (of.0 + 1, Gfn(frame.into()));
         let page = state.pages.get(&u64::from(frame)).cloned();
         if page.is_none() {
             let text = format!("reference {gref} grants frame {frame:#x}, which is no page");
@@ -101,9 +109,12 @@ impl Memory {
 
     fn unmap(&self, gref: GrantRef) {
         let mut state = self.state();
-        let left = state.mapped.entry(gref.0).or_default();
-        *left = left.saturating_sub(1);
-        if *left == 0 {
+        let Some(of) = state.mapped.get_mut(&gref.0) else {
+            return;
+        };
+        of.0 -= 1;
+        if of.0 == 0 {
+            state.mapped.remove(&gref.0);
             if let Some(entry) = self.entry(gref) {
                 entry.peer_unmap();
             }

@@ -25,6 +25,8 @@ pub enum Manners {
     WrongLength(u32),
     /// Twice.
     Twice,
+    /// Once more before the message that follows it.
+    Echoed,
     /// Never.
     Withheld,
     /// After the message that follows it.
@@ -57,6 +59,7 @@ pub struct Xenstored {
     input: Vec<u8>,
     output: VecDeque<u8>,
     late: Option<Vec<u8>>,
+    echo: Option<Vec<u8>>,
     manners: VecDeque<Manners>,
     /// Bytes moved in each direction in one turn.
     chunk: usize,
@@ -78,6 +81,7 @@ impl Xenstored {
             input: Vec::new(),
             output: VecDeque::new(),
             late: None,
+            echo: None,
             manners: VecDeque::new(),
             chunk: usize::MAX,
         })
@@ -319,7 +323,9 @@ impl Xenstored {
             _ => {}
         }
         let message = [header.as_bytes(), &payload].concat();
+        self.output.extend(self.echo.take().into_iter().flatten());
         match manners {
+            Manners::Echoed => self.echo = Some(message.clone()),
             Manners::Withheld => return,
             Manners::Late => {
                 let before = self.late.replace(message);

@@ -59,6 +59,17 @@ fn a_second_reply_is_ignored() {
     assert_eq!(client.counters().bad_replies, 1);
 }
 
+/// The old reply comes when a new request is in flight, perhaps in the same place of the table.
+#[test]
+fn an_old_reply_is_not_the_new_one() {
+    let (_page, mut server, mut client) = store();
+    for n in 0..15 {
+        server.behave([Manners::Echoed]);
+        assert_eq!(read(&mut client, &mut server, n), value(n));
+    }
+    assert_eq!(client.counters().bad_replies, 14);
+}
+
 #[test]
 fn a_reply_of_another_type_is_an_error() {
     let (_page, mut server, mut client) = store();
@@ -183,6 +194,7 @@ fn manners() -> impl Strategy<Value = Manners> {
         1 => (0..30u32).prop_map(Manners::WrongType),
         1 => (0..5000u32).prop_map(Manners::WrongLength),
         1 => Just(Manners::Twice),
+        2 => Just(Manners::Echoed),
         1 => Just(Manners::Withheld),
         1 => Just(Manners::Late),
         1 => Just(Manners::BareError),
