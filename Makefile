@@ -4,13 +4,13 @@
 KDIR_GIVEN := $(filter command environment,$(firstword $(origin KDIR)))
 KDIR  ?= /lib/modules/$(shell uname -r)/build
 RUSTC ?= rustc
-CARGO ?= cargo
 export KDIR_GIVEN
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) RUSTC=$(RUSTC)
 # Distributions' headers come without the key that signs their own modules. (Secure Boot: scripts/sign-file of the headers.)
 unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
-xenbed = $(CARGO) run -p xenbed --release --
+xenbed = scripts/xenbed.sh
+with-cargo = scripts/with-cargo.sh
 
 .PHONY: modules install clean rust-metadata demo check check-host doc help check-kdir
 
@@ -25,7 +25,7 @@ install: check-kdir
 clean:
 	@if [ -f $(KDIR)/Makefile ]; then $(kbuild) clean; else \
 		echo "xenpv: no kernel headers at $(KDIR): nothing of the modules to clean"; fi
-	@if command -v $(CARGO) >/dev/null; then $(CARGO) clean; fi
+	rm -rf target
 
 rust-metadata:
 	@RUSTC=$(RUSTC) scripts/rust-metadata.sh $(KDIR) $(KSRC)
@@ -40,10 +40,10 @@ check: check-host
 	@$(xenbed) check
 
 check-host:
-	@scripts/check-host.sh
+	@$(with-cargo) scripts/check-host.sh
 
 doc:
-	$(CARGO) doc --no-deps --workspace
+	$(with-cargo) cargo doc --no-deps --workspace
 
 help:
 	@echo 'In a Xen guest, or wherever the kernel headers are (KDIR=, default: those of the running kernel):'

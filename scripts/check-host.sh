@@ -6,7 +6,6 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export CARGO_TERM_COLOR=never
-CARGO=${CARGO:-cargo}
 
 # The crates of which the kernel modules are made; all but ring (its shared.rs) do without unsafe code.
 pure=(xen-sys ring grant-table event-channel xenbus xen-vbd xen-vnif xen-balloon)
@@ -23,11 +22,11 @@ step_format() {
 }
 
 step_clippy() {
-	$CARGO clippy --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
 }
 
 step_tests() {
-	$CARGO test --quiet --workspace
+	cargo test --quiet --workspace
 }
 
 # Loom replaces the atomics of every crate, so it gets a build of its own. It explores fast only when optimised.
@@ -37,11 +36,11 @@ step_loom() {
 		! grep -q loom "$crate/Cargo.toml" || crates+=(-p "$crate")
 	done
 	[ ${#crates[@]} -gt 0 ] || { echo "no crate has loom tests"; return 1; }
-	RUSTFLAGS="--cfg loom" $CARGO test --quiet --release --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" "${crates[@]}" -- loom
+	RUSTFLAGS="--cfg loom" cargo test --quiet --release --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" "${crates[@]}" -- loom
 }
 
 step_docs() {
-	RUSTDOCFLAGS="-D warnings" $CARGO doc --quiet --no-deps --workspace --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace --document-private-items
 }
 
 # Ours is GPL-2.0-only; what is generated from Xen's public headers keeps their MIT.
