@@ -20,6 +20,7 @@ use crate::tree::Tree;
 
 const GUEST_PROGRAMS: &[&str] = &[
     "usr/bin/busybox",
+    "usr/bin/dash",
     "usr/bin/kmod",
     "usr/sbin/mke2fs",
     "usr/sbin/sfdisk",
@@ -27,6 +28,8 @@ const GUEST_PROGRAMS: &[&str] = &[
 ];
 
 const GUEST_LINKS: &[(&str, &str)] = &[
+    // Not busybox's: it prefers its own commands to those on the PATH.
+    ("usr/bin/sh", "dash"),
     ("usr/sbin/modprobe", "../bin/kmod"),
     ("usr/sbin/insmod", "../bin/kmod"),
     ("usr/sbin/rmmod", "../bin/kmod"),

@@ -40,6 +40,7 @@ const DOM0_PROGRAMS: &[&str] = &[
     "usr/bin/xenstore-exists",
     "usr/bin/xenstore-chmod",
     "usr/bin/busybox",
+    "usr/bin/dash",
 ];
 
 const DOM0_DATA: &[&str] = &[
@@ -60,7 +61,7 @@ pub const BOOT_LIMIT: Duration = Duration::from_secs(900);
 pub const COMMAND_LIMIT: Duration = Duration::from_secs(300);
 
 /// How many versions of each image stay.
-const IMAGES_KEPT: usize = 3;
+const IMAGES_KEPT: usize = 6;
 
 /// What the bed needs of this machine, as programs and the packages they come from.
 const HOST_TOOLS: &[(&str, &str)] = &[

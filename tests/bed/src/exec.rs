@@ -4,15 +4,16 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
 use crate::bed::Bed;
+use crate::cache::Entry;
 use crate::dom0::{BOOT_LIMIT, COMMAND_LIMIT};
-use crate::guest::{self, Driver, Guest, NAME};
+use crate::guest::{Driver, Guest, NAME};
 use crate::image::strip;
-use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::{Job, Session, Side, Sink};
 
@@ -21,6 +22,9 @@ const INQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where files are put and scripts run, in dom0 and in the guest.
 const HOME: &str = "/root";
+
+/// The configuration that is installed with the modules.
+const MODPROBE: &str = include_str!("../../../modprobe.d/xenpv.conf");
 
 /// Signs of trouble in a kernel's log.
 const COMPLAINTS: &[&str] = &[
@@ -72,33 +76,36 @@ pub struct Outcome {
 }
 
 /// Takes a script's output as it comes.
-pub type Show = fn(Side, &[u8]);
+pub type Show = Arc<dyn Fn(Side, &[u8]) + Send + Sync>;
 
 /// Prints a script's output as it is.
-pub fn print(_side: Side, bytes: &[u8]) {
-    let mut out = std::io::stdout().lock();
-    // Nobody may be reading any more.
-    let _ = out.write_all(bytes);
-    let _ = out.flush();
+pub fn print() -> Show {
+    Arc::new(|_, bytes| {
+        let mut out = std::io::stdout().lock();
+        // Nobody may be reading any more.
+        let _ = out.write_all(bytes);
+        let _ = out.flush();
+    })
 }
 
 /// Shows nothing: the output is in the run's log.
-pub fn quiet(_side: Side, _bytes: &[u8]) {}
+pub fn quiet() -> Show {
+    Arc::new(|_, _| {})
+}
 
 /// Runs an order in a guest. The logs are in the run's directory afterwards: `output.log` and `dom0.log` of the
 /// scripts, `dmesg.log` of the guest, `console.log` of Xen, and `state.log` of dom0 if it failed.
 pub fn in_guest(
     bed: &Bed,
+    snapshot: &Entry,
     order: &Order,
     run: &Run,
-    show: Show,
-    progress: &dyn Progress,
+    show: &Show,
 ) -> Result<Outcome> {
-    let snapshot = guest::snapshot(bed, &order.guest, progress)?;
     let begun = Instant::now();
     let mut session = bed
         .dom0
-        .restore(run.path(), Some(&bed.guests()), &snapshot)?;
+        .restore(run.path(), Some(&bed.guests()), snapshot)?;
     let status = run_scripts(bed, &mut session, order, run.path(), show);
     let took = begun.elapsed();
     let alive = session.guest_death().is_none();
@@ -129,16 +136,15 @@ pub fn in_guest(
 /// Runs a script in a dom0 without a guest.
 pub fn in_dom0(
     bed: &Bed,
+    snapshot: &Entry,
     order: &Order,
     run: &Run,
-    show: Show,
-    progress: &dyn Progress,
+    show: &Show,
 ) -> Result<Outcome> {
-    let snapshot = bed.dom0.snapshot(progress)?;
     let begun = Instant::now();
     let mut session = bed
         .dom0
-        .restore(run.path(), Some(&bed.guests()), &snapshot)?;
+        .restore(run.path(), Some(&bed.guests()), snapshot)?;
     put_files(&mut session, Side::Dom0, order)?;
     let job = start(
         &mut session,
@@ -163,7 +169,7 @@ fn run_scripts(
     session: &mut Session,
     order: &Order,
     logs: &Path,
-    show: Show,
+    show: &Show,
 ) -> Result<u32> {
     prepare(bed, session, order)?;
     let deadline = Instant::now() + order.limit;
@@ -208,7 +214,7 @@ fn run_scripts(
 }
 
 /// Wakes the restored guest, gives it its devices, files and modules.
-fn prepare(bed: &Bed, session: &mut Session, order: &Order) -> Result<()> {
+pub fn prepare(bed: &Bed, session: &mut Session, order: &Order) -> Result<()> {
     let mut commands: Vec<String> = order
         .disks
         .iter()
@@ -231,6 +237,12 @@ fn prepare(bed: &Bed, session: &mut Session, order: &Order) -> Result<()> {
         for (name, data) in read_modules(directory)? {
             session.put(Side::Guest, &format!("{extra}/{name}"), &data, false)?;
         }
+        session.put(
+            Side::Guest,
+            "/etc/modprobe.d/xenpv.conf",
+            MODPROBE.as_bytes(),
+            false,
+        )?;
         session.run_ok(Side::Guest, "depmod -a", COMMAND_LIMIT)?;
     }
     if !order.load.is_empty() {
@@ -261,9 +273,10 @@ fn put_files(session: &mut Session, side: Side, order: &Order) -> Result<()> {
 }
 
 /// Starts a script whose output is shown and logged.
-fn start(session: &mut Session, side: Side, script: &str, log: &Path, show: Show) -> Result<Job> {
+fn start(session: &mut Session, side: Side, script: &str, log: &Path, show: &Show) -> Result<Job> {
     session.put(side, &format!("{HOME}/script"), script.as_bytes(), true)?;
     let mut log = File::create(log)?;
+    let show = Arc::clone(show);
     let sink = Sink::Live(Box::new(move |bytes| {
         show(side, bytes);
         // A full disk shows itself elsewhere.

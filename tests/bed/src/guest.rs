@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Guests: their configuration, their creation in dom0, and the snapshots they are restored from.
 
+use std::fmt;
+
 use anyhow::{Context, Result};
 
 use crate::bed::Bed;
@@ -48,6 +50,19 @@ impl Default for Guest {
             memory: 256,
             cmdline: String::new(),
             driver: Driver::Xenpv,
+        }
+    }
+}
+
+impl fmt::Display for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} vCPU, {} MiB", self.vcpus, self.memory)?;
+        if self.driver == Driver::Mainline {
+            f.write_str(", mainline")?;
+        }
+        match self.cmdline.as_str() {
+            "" => Ok(()),
+            cmdline => write!(f, ", {cmdline}"),
         }
     }
 }
@@ -104,13 +119,7 @@ pub fn snapshot(bed: &Bed, guest: &Guest, progress: &dyn Progress) -> Result<Ent
     let dom0 = bed.dom0.snapshot(progress)?;
     bed.cache().prune("snapshot", SNAPSHOTS_KEPT)?;
     bed.cache().entry("snapshot", &key, |to| {
-        let step = progress.step(
-            &format!(
-                "Booting a guest ({} vCPU, {} MiB)",
-                guest.vcpus, guest.memory
-            ),
-            None,
-        );
+        let step = progress.step(&format!("Booting a guest ({guest})"), None);
         let run = Run::new(bed.cache(), "guest")?;
         let mut session = bed.dom0.restore(run.path(), Some(&bed.guests()), &dom0)?;
         let created = create(&mut session, guest);

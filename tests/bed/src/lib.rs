@@ -5,11 +5,13 @@
 //! From the bottom up: [`cache`] holds everything that was made, by the content of what it was made from; [`archive`]
 //! and [`tree`] get Debian's packages, [`kernel`], [`toolchain`] and [`modules`] the guest's kernel and the modules for
 //! it; [`image`] and [`bed`] make what the machine boots; [`machine`] runs it; [`wire`] and [`session`] talk to the
-//! agents inside; [`guest`] knows guests and their snapshots; [`exec`] runs scripts in them.
+//! agents inside; [`guest`] knows guests and their snapshots; [`exec`] runs scripts in them, and [`suite`], [`demo`]
+//! and [`shell`] use that.
 
 pub mod archive;
 pub mod bed;
 pub mod cache;
+pub mod demo;
 pub mod dom0;
 pub mod exec;
 pub mod guest;
@@ -21,8 +23,10 @@ pub mod process;
 pub mod progress;
 pub mod run;
 pub mod session;
+pub mod shell;
 pub mod show;
 pub mod sources;
+pub mod suite;
 pub mod toolchain;
 pub mod tree;
 pub mod wire;

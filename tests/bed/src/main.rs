@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,12 +12,16 @@ use clap::{Parser, ValueEnum};
 
 use xenbed::bed::{Bed, CHECKOUT};
 use xenbed::cache::Cache;
+use xenbed::demo;
 use xenbed::exec::{self, Order};
 use xenbed::guest::{self, Driver, Guest};
 use xenbed::modules::{Modules, MODULES};
 use xenbed::progress::Progress;
 use xenbed::run::{self, Run};
+use xenbed::session::Side;
+use xenbed::shell;
 use xenbed::show::Show;
+use xenbed::suite;
 
 /// The exit status when the bed itself fails, so that it is not taken for a script's.
 const BED_FAILED: u8 = 125;
@@ -29,6 +34,27 @@ enum Command {
     Up,
     /// Run a shell script in a fresh guest.
     Exec(ExecArguments),
+    /// Open a shell in a fresh guest, or in its dom0.
+    Shell {
+        /// Where.
+        #[arg(value_enum, default_value_t = Place::Guest)]
+        place: Place,
+        #[command(flatten)]
+        guest: GuestArguments,
+    },
+    /// Show the modules at work: disk, network, memory, hotplug, unloading.
+    Demo,
+    /// Run the guest tests whose name contains a text.
+    Test {
+        /// The text.
+        #[arg(default_value = "")]
+        filter: String,
+        /// How many guests run at a time.
+        #[arg(long)]
+        jobs: Option<usize>,
+    },
+    /// Have clippy read the modules, then run all guest tests. `make check` runs the host's tests before.
+    Check,
     /// Show the logs of the last run that failed, or list all that are kept.
     Logs {
         /// List them.
@@ -115,19 +141,89 @@ fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
             built_modules(&bed, progress)?;
         }
         Command::Exec(arguments) => return exec(&arguments, progress),
+        Command::Shell { place, guest } => return shell(place, &guest, progress),
+        Command::Demo => {
+            let bed = Bed::open(progress)?;
+            let modules = built_modules(&bed, progress)?;
+            return Ok(verdict(demo::run(&bed, &modules, progress)?));
+        }
+        Command::Test { filter, jobs } => {
+            return test(&Bed::open(progress)?, &filter, jobs, progress)
+        }
+        Command::Check => {
+            let bed = Bed::open(progress)?;
+            Modules::lint(bed.cache(), &bed.toolchain, Path::new(CHECKOUT), progress)?;
+            return test(&bed, "", None, progress);
+        }
         Command::Logs { list } => logs(list)?,
         Command::Clean { all } => clean(all)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn verdict(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn test(bed: &Bed, filter: &str, jobs: Option<usize>, progress: &dyn Progress) -> Result<ExitCode> {
+    let directory = suite::directory(Path::new(CHECKOUT));
+    let tests = suite::read(&directory, filter)?;
+    let modules = built_modules(bed, progress)?;
+    let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let failed = suite::run(bed, &directory, tests, &modules, jobs, progress)?;
+    Ok(verdict(failed == 0))
+}
+
+fn shell(place: Place, guest: &GuestArguments, progress: &dyn Progress) -> Result<ExitCode> {
+    let bed = Bed::open(progress)?;
+    let order = order(&bed, guest, Place::Guest, progress)?;
+    let snapshot = guest::snapshot(&bed, &order.guest, progress)?;
+    let run = Run::new(bed.cache(), "shell")?;
+    let side = match place {
+        Place::Guest => Side::Guest,
+        Place::Dom0 => Side::Dom0,
+    };
+    let status = shell::run(&bed, &snapshot, &order, side, &run)?;
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(BED_FAILED)))
+}
+
 fn exec(arguments: &ExecArguments, progress: &dyn Progress) -> Result<ExitCode> {
     let bed = Bed::open(progress)?;
-    let order = order(&bed, arguments, progress)?;
-    let run = Run::new(bed.cache(), &order.name)?;
-    let outcome = match arguments.place {
-        Place::Guest => exec::in_guest(&bed, &order, &run, exec::print, progress),
-        Place::Dom0 => exec::in_dom0(&bed, &order, &run, exec::print, progress),
+    let mut order = order(&bed, &arguments.guest, arguments.place, progress)?;
+    order.script = read_script(&arguments.script)?;
+    order.dom0_script = arguments
+        .dom0_script
+        .as_deref()
+        .map(read_script)
+        .transpose()?;
+    order.files = arguments
+        .put
+        .iter()
+        .map(|path| read_file(path))
+        .collect::<Result<_>>()?;
+    order.limit = Duration::from_secs(arguments.timeout);
+    // The snapshot first: making one takes a run's place, too.
+    let (outcome, run) = match arguments.place {
+        Place::Guest => {
+            let snapshot = guest::snapshot(&bed, &order.guest, progress)?;
+            let run = Run::new(bed.cache(), &order.name)?;
+            (
+                exec::in_guest(&bed, &snapshot, &order, &run, &exec::print()),
+                run,
+            )
+        }
+        Place::Dom0 => {
+            let snapshot = bed.dom0.snapshot(progress)?;
+            let run = Run::new(bed.cache(), &order.name)?;
+            (
+                exec::in_dom0(&bed, &snapshot, &order, &run, &exec::print()),
+                run,
+            )
+        }
     };
     let status = outcome
         .as_ref()
@@ -143,29 +239,25 @@ fn exec(arguments: &ExecArguments, progress: &dyn Progress) -> Result<ExitCode> 
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(BED_FAILED)))
 }
 
-fn order(bed: &Bed, arguments: &ExecArguments, progress: &dyn Progress) -> Result<Order> {
-    let guest = &arguments.guest;
-    let modules = match (&guest.modules, guest.driver) {
-        _ if arguments.place == Place::Dom0 => None,
-        (Some(directory), _) => Some(directory.clone()),
-        (None, Driver::Xenpv) => Some(built_modules(bed, progress)?),
-        (None, Driver::Mainline) => None,
-    };
+/// An order for such a guest, with nothing to run yet.
+fn order(
+    bed: &Bed,
+    guest: &GuestArguments,
+    place: Place,
+    progress: &dyn Progress,
+) -> Result<Order> {
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
-    let load = match (guest.load.as_deref(), guest.driver) {
-        (Some("none"), _) => Vec::new(),
-        (Some(list), _) => list.split(',').map(str::to_owned).collect(),
-        (None, Driver::Xenpv) => names(MODULES),
-        (None, Driver::Mainline) => names(guest::MAINLINE_MODULES),
+    let (modules, all) = match (guest.driver, &guest.modules) {
+        _ if place == Place::Dom0 => (None, Vec::new()),
+        (Driver::Mainline, _) => (None, names(guest::MAINLINE_MODULES)),
+        (Driver::Xenpv, Some(directory)) => (Some(directory.clone()), names(MODULES)),
+        (Driver::Xenpv, None) => (Some(built_modules(bed, progress)?), names(MODULES)),
     };
-    let mut files = Vec::new();
-    for path in &arguments.put {
-        let name = path
-            .file_name()
-            .with_context(|| format!("{} is not a file", path.display()))?;
-        let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        files.push((name.to_string_lossy().into_owned(), content));
-    }
+    let load = match guest.load.as_deref() {
+        Some("none") => Vec::new(),
+        Some(list) => list.split(',').map(str::to_owned).collect(),
+        None => all,
+    };
     Ok(Order {
         name: "exec".to_owned(),
         guest: Guest {
@@ -174,19 +266,23 @@ fn order(bed: &Bed, arguments: &ExecArguments, progress: &dyn Progress) -> Resul
             cmdline: guest.cmdline.clone(),
             driver: guest.driver,
         },
-        script: read_script(&arguments.script)?,
-        dom0_script: arguments
-            .dom0_script
-            .as_deref()
-            .map(read_script)
-            .transpose()?,
+        script: String::new(),
+        dom0_script: None,
         disks: guest.disk.clone(),
         vifs: guest.vif.clone(),
-        files,
+        files: Vec::new(),
         modules,
         load,
-        limit: Duration::from_secs(arguments.timeout),
+        limit: Duration::ZERO,
     })
+}
+
+fn read_file(path: &Path) -> Result<(String, Vec<u8>)> {
+    let name = path
+        .file_name()
+        .with_context(|| format!("{} is not a file", path.display()))?;
+    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok((name.to_string_lossy().into_owned(), content))
 }
 
 fn built_modules(bed: &Bed, progress: &dyn Progress) -> Result<PathBuf> {

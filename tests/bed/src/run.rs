@@ -101,12 +101,17 @@ impl Drop for Run {
 /// Waits for one of the slots, which other runs of this program may hold too.
 fn take_slot(runs: &Path) -> Result<File> {
     let slots = thread::available_parallelism().map_or(1, usize::from);
+    let mut told = false;
     loop {
         for number in 0..slots {
             let slot = File::create(runs.join(format!(".slot-{number}")))?;
             if FileExt::try_lock_exclusive(&slot)? {
                 return Ok(slot);
             }
+        }
+        if !told {
+            eprintln!("Other runs have all the cores: waiting for one of them to end.");
+            told = true;
         }
         thread::sleep(SLOT_PAUSE);
     }

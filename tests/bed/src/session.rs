@@ -51,6 +51,7 @@ pub enum Sink {
 enum Event {
     Frame(Side, Frame),
     Console(Vec<u8>),
+    Input(Job, Vec<u8>),
     Ended,
 }
 
@@ -65,6 +66,7 @@ pub struct Session {
     machine: Machine,
     writer: UnixStream,
     events: Receiver<Event>,
+    sender: Sender<Event>,
     jobs: HashMap<Job, State>,
     next_job: u32,
     console: Console,
@@ -92,12 +94,14 @@ impl Session {
         let (agent, console) = (machine.agent.try_clone()?, machine.console.try_clone()?);
         let copy = sender.clone();
         thread::spawn(move || read_agent(agent, &copy));
-        thread::spawn(move || read_console(console, &sender));
+        let copy_too = sender.clone();
+        thread::spawn(move || read_console(console, &copy_too));
         let log = Console::new(&machine.directory().join("console.log"))?;
         Ok(Session {
             writer: machine.agent.try_clone()?,
             machine,
             events,
+            sender,
             jobs: HashMap::new(),
             next_job: 1,
             console: log,
@@ -161,9 +165,24 @@ impl Session {
         Ok((side, id))
     }
 
-    /// Sends input to a job; nothing at all means the end of its input.
-    pub fn input(&mut self, job: Job, data: &[u8]) -> Result<()> {
-        self.send(job.0, Kind::Stdin, job.1, data)
+    /// Hands on to a job, from now on, all that `read` reads, while the caller is in [`Session::wait`].
+    pub fn feed(
+        &self,
+        job: Job,
+        mut read: impl FnMut(&mut [u8]) -> std::io::Result<usize> + Send + 'static,
+    ) {
+        let events = self.sender.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 1024];
+            while let Ok(length @ 1..) = read(&mut bytes) {
+                if events
+                    .send(Event::Input(job, bytes[..length].to_vec()))
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
     }
 
     /// Waits for a job's end and returns its exit status. A crash of the guest ends the waiting for its jobs.
@@ -236,6 +255,7 @@ impl Session {
     fn handle(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Console(bytes) => self.console.write(&bytes, self.begun.elapsed()),
+            Event::Input(job, bytes) => self.send(job.0, Kind::Stdin, job.1, &bytes),
             Event::Ended => bail!("QEMU has ended: {}", self.machine.log().trim()),
             Event::Frame(side, frame) => self.handle_frame(side, frame),
         }

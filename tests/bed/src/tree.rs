@@ -15,6 +15,7 @@ use crate::progress::Progress;
 const PACKAGES: &[&str] = &[
     "libc6",
     "busybox-static",
+    "dash",
     "kmod",
     "e2fsprogs",
     "fdisk",

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The demo: the modules at work in a real guest, one line a check.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::bed::Bed;
+use crate::exec::{self, Order, Outcome, Show};
+use crate::guest::{self, Guest};
+use crate::progress::Progress;
+use crate::run::Run;
+use crate::session::Side;
+
+const GUEST: &str = include_str!("../demo/guest.sh");
+const DOM0: &str = include_str!("../demo/dom0.sh");
+const LIBRARY: &str = include_str!("../demo/lib.sh");
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// What the scripts have reported so far.
+#[derive(Default)]
+struct Summary {
+    passed: usize,
+    failed: usize,
+    /// Unfinished lines of dom0's and the guest's output.
+    partial: [Vec<u8>; 2],
+}
+
+impl Summary {
+    /// Takes output and returns what is to be shown of it.
+    fn take(&mut self, side: Side, bytes: &[u8]) -> Vec<String> {
+        let partial = &mut self.partial[side as usize];
+        partial.extend_from_slice(bytes);
+        let mut lines = Vec::new();
+        while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = partial.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            lines.push(if let Some(what) = line.strip_prefix("@pass ") {
+                self.passed += 1;
+                format!("  ok    {what}")
+            } else if let Some(what) = line.strip_prefix("@fail ") {
+                self.failed += 1;
+                format!("  FAIL  {what}")
+            } else {
+                line
+            });
+        }
+        lines
+    }
+}
+
+/// Runs the demo with the modules in `modules`; returns whether all went well.
+pub fn run(bed: &Bed, modules: &std::path::Path, progress: &dyn Progress) -> Result<bool> {
+    let guest = Guest::default();
+    let snapshot = guest::snapshot(bed, &guest, progress)?;
+    let run = Run::new(bed.cache(), "demo")?;
+    println!(
+        "\nA Xen HVM guest with Debian's stock kernel {}:",
+        bed.toolchain.kernel.release
+    );
+    let order = Order {
+        name: "demo".to_owned(),
+        guest,
+        script: GUEST.to_owned(),
+        dom0_script: Some(DOM0.to_owned()),
+        disks: Vec::new(),
+        vifs: Vec::new(),
+        files: vec![("lib.sh".to_owned(), LIBRARY.as_bytes().to_vec())],
+        modules: Some(modules.to_owned()),
+        load: Vec::new(),
+        limit: LIMIT,
+    };
+    let summary = Arc::new(Mutex::new(Summary::default()));
+    let begun = Instant::now();
+    let outcome = exec::in_guest(bed, &snapshot, &order, &run, &show(&summary));
+    let good = conclude(
+        &outcome,
+        &summary.lock().unwrap_or_else(PoisonError::into_inner),
+        begun.elapsed(),
+    );
+    println!("logs: {}", run.keep_logs()?.display());
+    Ok(good)
+}
+
+fn show(summary: &Arc<Mutex<Summary>>) -> Show {
+    let summary = Arc::clone(summary);
+    Arc::new(move |side, bytes| {
+        let lines = summary
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(side, bytes);
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            // Nobody may be reading any more.
+            let _ = writeln!(out, "{line}");
+        }
+    })
+}
+
+/// Says how it went; returns whether well.
+fn conclude(outcome: &Result<Outcome>, summary: &Summary, took: Duration) -> bool {
+    let mut good = summary.failed == 0 && summary.passed > 0;
+    match outcome {
+        Err(error) => {
+            println!("  FAIL  {error:#}");
+            good = false;
+        }
+        Ok(outcome) => {
+            for complaint in &outcome.complaints {
+                println!("  FAIL  the guest's kernel complained: {complaint}");
+            }
+            good &= outcome.status == 0 && outcome.complaints.is_empty();
+        }
+    }
+    let verdict = if good {
+        "All is well"
+    } else {
+        "Something is wrong"
+    };
+    println!(
+        "{verdict}: {} checks passed, {} failed, in {:.0} s.",
+        summary.passed,
+        summary.failed,
+        took.as_secs_f64()
+    );
+    good
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(status: u32) -> Result<Outcome> {
+        Ok(Outcome {
+            status,
+            complaints: Vec::new(),
+            took: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn lines_are_put_together_and_counted() {
+        let mut summary = Summary::default();
+        assert!(summary.take(Side::Guest, b"@pass on").is_empty());
+        assert_eq!(
+            summary.take(Side::Dom0, b"@fail two\nwhy\n"),
+            ["  FAIL  two", "why"]
+        );
+        assert_eq!(summary.take(Side::Guest, b"e\n"), ["  ok    one"]);
+        assert_eq!((summary.passed, summary.failed), (1, 1));
+    }
+
+    #[test]
+    fn only_a_whole_success_is_one() {
+        let summary = |passed, failed| Summary {
+            passed,
+            failed,
+            ..Summary::default()
+        };
+        assert!(conclude(&outcome(0), &summary(3, 0), Duration::ZERO));
+        assert!(!conclude(&outcome(0), &summary(3, 1), Duration::ZERO));
+        assert!(!conclude(&outcome(0), &summary(0, 0), Duration::ZERO));
+        assert!(!conclude(&outcome(1), &summary(3, 0), Duration::ZERO));
+        assert!(!conclude(
+            &Err(anyhow::anyhow!("time-out")),
+            &summary(3, 0),
+            Duration::ZERO
+        ));
+    }
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The guest test suite: each `tests/guest/*.sh` runs in a fresh guest, with `*.dom0.sh` beside it in dom0.
+//!
+//! A test begins with comment lines that say what it needs:
+//!
+//! ```text
+//! # name: what it proves, in a few words
+//! # timeout: 60            seconds on an idle machine (the runner waits longer, see PATIENCE)
+//! # vcpus: 2
+//! # memory: 512            MiB
+//! # disk: xvdf,size=16M    a further disk, as `guest-disk` takes it; may be repeated
+//! # vif: bridge=xenbr1     a further interface; may be repeated
+//! # cmdline: nosmt         further kernel parameters
+//! # driver: mainline       Linux's own frontends
+//! # load: none             modules to insert, with commas; all four if not said
+//! # allow: WARNING: text   kernel log lines with this text are no failure; may be repeated
+//! ```
+//!
+//! A test fails by its exit status, by its time-out, or by what the guest's kernel log complains of.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+use clap::ValueEnum;
+
+use crate::bed::Bed;
+use crate::cache::Entry;
+use crate::exec::{self, Order, Outcome};
+use crate::guest::{self, Driver, Guest, MAINLINE_MODULES};
+use crate::modules::MODULES;
+use crate::progress::Progress;
+use crate::run::Run;
+
+/// How much longer than its own time-out a test may take: machines are slower and busier than one thinks.
+const PATIENCE: u32 = 4;
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of a failed test's logs is shown.
+const TAIL: usize = 40;
+
+/// Files of the suite's directory that every test has beside it.
+const LIBRARY: &str = "lib.sh";
+
+/// One test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// The script's file name without `.sh`.
+    pub id: String,
+    /// What it proves.
+    pub name: String,
+    script: String,
+    dom0_script: Option<String>,
+    guest: Guest,
+    disks: Vec<String>,
+    vifs: Vec<String>,
+    load: Option<String>,
+    allow: Vec<String>,
+    timeout: Duration,
+}
+
+impl Test {
+    /// Reads a test from its script's text.
+    pub fn parse(id: &str, script: &str, dom0_script: Option<String>) -> Result<Self> {
+        let mut test = Test {
+            id: id.to_owned(),
+            name: id.replace('-', " "),
+            script: script.to_owned(),
+            dom0_script,
+            guest: Guest::default(),
+            disks: Vec::new(),
+            vifs: Vec::new(),
+            load: None,
+            allow: Vec::new(),
+            timeout: TIMEOUT,
+        };
+        for line in script.lines().take_while(|line| line.starts_with('#')) {
+            if let Some((key, value)) = header(line) {
+                test.set(key, value)
+                    .with_context(|| format!("{id}.sh: \"{line}\""))?;
+            }
+        }
+        Ok(test)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let text = value.to_owned();
+        match key {
+            "name" => self.name = text,
+            "timeout" => self.timeout = Duration::from_secs(value.parse()?),
+            "vcpus" => self.guest.vcpus = value.parse()?,
+            "memory" => self.guest.memory = value.parse()?,
+            "cmdline" => self.guest.cmdline = text,
+            "driver" => match Driver::from_str(value, false) {
+                Ok(driver) => self.guest.driver = driver,
+                Err(_) => bail!("a driver is xenpv or mainline"),
+            },
+            "disk" => self.disks.push(text),
+            "vif" => self.vifs.push(text),
+            "load" => self.load = Some(text),
+            "allow" => self.allow.push(text),
+            _ => bail!(
+                "no such setting (a comment must not begin with a lower-case word and a colon)"
+            ),
+        }
+        Ok(())
+    }
+
+    fn order(&self, modules: &Path, files: &[(String, Vec<u8>)]) -> Order {
+        let default = match self.guest.driver {
+            Driver::Xenpv => MODULES,
+            Driver::Mainline => MAINLINE_MODULES,
+        };
+        Order {
+            name: self.id.clone(),
+            guest: self.guest.clone(),
+            script: self.script.clone(),
+            dom0_script: self.dom0_script.clone(),
+            disks: self.disks.clone(),
+            vifs: self.vifs.clone(),
+            files: files.to_vec(),
+            modules: (self.guest.driver == Driver::Xenpv).then(|| modules.to_owned()),
+            load: match self.load.as_deref() {
+                Some("none") => Vec::new(),
+                Some(list) => list.split(',').map(|name| name.trim().to_owned()).collect(),
+                None => default.iter().map(|name| (*name).to_owned()).collect(),
+            },
+            limit: self.timeout * PATIENCE,
+        }
+    }
+
+    /// Why the test has failed, if it has.
+    fn judge(&self, outcome: &Result<Outcome>) -> Option<String> {
+        match outcome {
+            Err(error) => Some(format!("{error:#}")),
+            Ok(outcome) if outcome.status != 0 => Some(format!("exit status {}", outcome.status)),
+            Ok(outcome) => {
+                let mut lines = outcome.complaints.iter();
+                let bad =
+                    lines.find(|line| !self.allow.iter().any(|allowed| line.contains(allowed)));
+                bad.map(|line| format!("the guest's kernel complained: {line}"))
+            }
+        }
+    }
+}
+
+/// A line "# key: value".
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.strip_prefix("# ")?.split_once(": ")?;
+    let word = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase());
+    word.then(|| (key, value.trim()))
+}
+
+/// Reads the tests of a directory whose id or name contains `filter`, in an order that keeps like guests together.
+pub fn read(directory: &Path, filter: &str) -> Result<Vec<Test>> {
+    let mut tests = Vec::new();
+    for entry in
+        fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?
+    {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        let Some(id) = file
+            .strip_suffix(".sh")
+            .filter(|id| !id.ends_with(".dom0") && file != LIBRARY)
+        else {
+            continue;
+        };
+        let dom0 = directory.join(format!("{id}.dom0.sh"));
+        let dom0 = if dom0.exists() {
+            Some(fs::read_to_string(dom0)?)
+        } else {
+            None
+        };
+        let test = Test::parse(id, &fs::read_to_string(directory.join(&file))?, dom0)?;
+        if test.id.contains(filter) || test.name.contains(filter) {
+            tests.push(test);
+        }
+    }
+    ensure!(
+        !tests.is_empty(),
+        "no test in {} matches \"{filter}\"",
+        directory.display()
+    );
+    tests.sort_by_key(|test| (test.guest.to_string(), test.id.clone()));
+    Ok(tests)
+}
+
+/// Runs tests, `jobs` at a time; returns how many failed. The last line printed says so.
+pub fn run(
+    bed: &Bed,
+    directory: &Path,
+    tests: Vec<Test>,
+    modules: &Path,
+    jobs: usize,
+    progress: &dyn Progress,
+) -> Result<usize> {
+    let mut files = Vec::new();
+    if directory.join(LIBRARY).exists() {
+        files.push((LIBRARY.to_owned(), fs::read(directory.join(LIBRARY))?));
+    }
+    // Made one after the other: two at once would be no faster.
+    let mut guests: Vec<&Guest> = tests.iter().map(|test| &test.guest).collect();
+    guests.dedup();
+    let snapshots = guests
+        .into_iter()
+        .map(|guest| Ok((guest.clone(), guest::snapshot(bed, guest, progress)?)));
+    let snapshots = snapshots.collect::<Result<Vec<_>>>()?;
+    let total = tests.len();
+    let queue = Mutex::new(VecDeque::from(tests));
+    let failed = Mutex::new(0);
+    thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, total) {
+            scope.spawn(|| loop {
+                let next = queue
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .pop_front();
+                let Some(test) = next else { break };
+                let Some((_, snapshot)) = snapshots.iter().find(|(guest, _)| *guest == test.guest)
+                else {
+                    break;
+                };
+                let report = run_one(bed, snapshot, &test, &test.order(modules, &files));
+                // One at a time, so that reports do not mix.
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                *failed += usize::from(report.failed);
+                println!("{}", report.text);
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{} passed, {failed} failed", total - failed);
+    Ok(failed)
+}
+
+struct Report {
+    failed: bool,
+    text: String,
+}
+
+fn run_one(bed: &Bed, snapshot: &Entry, test: &Test, order: &Order) -> Report {
+    let run = match Run::new(bed.cache(), &test.id) {
+        Ok(run) => run,
+        Err(error) => {
+            return Report {
+                failed: true,
+                text: format!("FAIL          {}: {error:#}", test.id),
+            }
+        }
+    };
+    let outcome = exec::in_guest(bed, snapshot, order, &run, &exec::quiet());
+    let took = outcome
+        .as_ref()
+        .map(|outcome| outcome.took.as_secs_f64())
+        .unwrap_or_default();
+    let Some(reason) = test.judge(&outcome) else {
+        return Report {
+            failed: false,
+            text: format!("PASS {took:6.1} s  {}: {}", test.id, test.name),
+        };
+    };
+    let mut text = format!("FAIL {took:6.1} s  {}: {}: {reason}\n", test.id, test.name);
+    for name in ["output.log", "dom0.log", "dmesg.log", "console.log"] {
+        let log = fs::read_to_string(run.path().join(name)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        if !lines.is_empty() {
+            let tail = &lines[lines.len().saturating_sub(TAIL)..];
+            text.push_str(&format!(
+                "    ---- {name}, last {} of {} lines\n",
+                tail.len(),
+                lines.len()
+            ));
+            tail.iter()
+                .for_each(|line| text.push_str(&format!("    {line}\n")));
+        }
+    }
+    let kept = run.keep_logs().map_or_else(
+        |error| format!("{error:#}"),
+        |path| path.display().to_string(),
+    );
+    text.push_str(&format!("    logs: {kept}"));
+    Report { failed: true, text }
+}
+
+/// Where the suite is in a checkout.
+pub fn directory(checkout: &Path) -> PathBuf {
+    checkout.join("tests/guest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPT: &str = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n# name: two disks\n# timeout: 30\n\
+        # vcpus: 2\n# disk: xvdf,size=16M\n# disk: xvdg,ro\n# load: none\n# allow: WARNING: known\n\n# vcpus: 4\n";
+
+    fn outcome(status: u32, complaint: &str) -> Result<Outcome> {
+        let complaints = if complaint.is_empty() {
+            Vec::new()
+        } else {
+            vec![complaint.to_owned()]
+        };
+        Ok(Outcome {
+            status,
+            complaints,
+            took: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn headers_are_read_up_to_the_first_other_line() {
+        let test = Test::parse("disk-two", SCRIPT, None).unwrap();
+        assert_eq!(
+            (test.name.as_str(), test.guest.vcpus, test.timeout.as_secs()),
+            ("two disks", 2, 30)
+        );
+        assert_eq!(test.disks, ["xvdf,size=16M", "xvdg,ro"]);
+        let order = test.order(Path::new("/m"), &[]);
+        assert!(order.load.is_empty() && order.modules.is_some());
+    }
+
+    #[test]
+    fn a_wrong_header_is_told() {
+        for line in ["# vcpu: 2", "# timeout: soon", "# driver: other"] {
+            assert!(Test::parse("x", line, None).is_err(), "{line}");
+        }
+        assert!(Test::parse("x", "# Prose: with a colon\n# more prose, a: b", None).is_ok());
+    }
+
+    #[test]
+    fn a_test_fails_by_status_by_error_and_by_the_kernel_log() {
+        let test = Test::parse("disk-two", SCRIPT, None).unwrap();
+        assert_eq!(test.judge(&outcome(0, "")), None);
+        assert_eq!(test.judge(&outcome(0, "[1] WARNING: known thing")), None);
+        assert!(test.judge(&outcome(0, "[1] BUG: other")).is_some());
+        assert!(test.judge(&outcome(3, "")).is_some());
+        assert!(test.judge(&Err(anyhow::anyhow!("time-out"))).is_some());
+    }
+
+    #[test]
+    fn tests_are_found_with_their_dom0_part_and_filtered() {
+        let place = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("a.sh", "#!/bin/sh"),
+            ("a.dom0.sh", "echo"),
+            ("b.sh", "#!/bin/sh"),
+            ("lib.sh", ""),
+            ("x.txt", ""),
+        ] {
+            fs::write(place.path().join(name), text).unwrap();
+        }
+        let all = read(place.path(), "").unwrap();
+        assert_eq!(
+            all.iter().map(|test| test.id.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert!(all[0].dom0_script.is_some() && all[1].dom0_script.is_none());
+        assert_eq!(read(place.path(), "b").unwrap().len(), 1);
+        assert!(read(place.path(), "nothing").is_err());
+    }
+}

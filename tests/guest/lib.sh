@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Beside every test, in the guest and in dom0: `. ./lib.sh` at the top. Any failing command ends the test.
+set -eu
+
+# fail TEXT...: ends the test.
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# equal WHAT GOT WANTED
+equal() {
+  [ "$2" = "$3" ] || fail "$1: got \"$2\", wanted \"$3\""
+}
+
+# at_least WHAT GOT WANTED
+at_least() {
+  [ "$2" -ge "$3" ] || fail "$1: got $2, wanted at least $3"
+}
+
+# must_fail COMMAND...: the command must not succeed.
+must_fail() {
+  if "$@"; then
+    fail "should have failed: $*"
+  fi
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds. The test fails when it does not in time; the seconds are for
+# an idle machine.
+wait_for() {
+  deadline=$(($(cut -d. -f1 /proc/uptime) + 4 * $1))
+  shift
+  until "$@"; do
+    [ "$(cut -d. -f1 /proc/uptime)" -lt $deadline ] || fail "waited in vain for: $*"
+    sleep 0.1
+  done
+}
+
+# insert MODULE [PARAMETER=VALUE...]: inserts one of this project's modules by its file.
+insert() {
+  module=$1
+  shift
+  insmod "/lib/modules/$(uname -r)/extra/$module.ko" "$@"
+}
+
+# kernel_log TEXT: whether the kernel's log has a line with it.
+kernel_log() {
+  dmesg | grep -qF -- "$1"
+}
+
+# report FILE NAME: one of xen-platform-pci's own counters.
+report() {
+  [ -e /sys/kernel/debug/xenpv ] || mount -t debugfs none /sys/kernel/debug
+  sed -n "s/^$2 //p" "/sys/kernel/debug/xenpv/$1"
+}
+
+# self_test ROOM: runs the cases of xen-selftest.ko that a test of the kernel's inside needs.
+self_test() {
+  insert xen-selftest "room=$1" || fail "the self-test: $(dmesg | grep 'xen_selftest.*FAILED')"
+  rmmod xen_selftest
+}
