@@ -4,7 +4,7 @@
 //!
 //! Inserting it runs the cases and prints one `name ok` or `name FAILED` line for each. The insertion succeeds when all
 //! have passed and fails with EINVAL otherwise. `room=` runs the cases of one room only: 1 the grant table, 2 event
-//! channels, 3 xenstore. With another parameter it does that one thing instead:
+//! channels, 3 xenstore, 4 hypercalls. With another parameter it does that one thing instead:
 //!
 //! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
 //! - `release=N` lets the peer seem to unmap the page of reference N.
@@ -13,6 +13,7 @@
 mod device;
 mod events;
 mod grants;
+mod hypercalls;
 mod store;
 
 use kernel::prelude::*;
@@ -26,7 +27,7 @@ module! {
     params: {
         room: u32 {
             default: 0,
-            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore",
+            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore, 4 hypercalls",
         },
         leave: u32 {
             default: 0,
@@ -69,7 +70,12 @@ impl kernel::Module for SelfTest {
 }
 
 /// The cases of each room, in the order of their numbers.
-const ROOMS: &[&[Case]] = &[grants::CASES, events::CASES, store::CASES];
+const ROOMS: &[&[Case]] = &[
+    grants::CASES,
+    events::CASES,
+    store::CASES,
+    hypercalls::CASES,
+];
 
 /// The rooms that number `room` selects.
 fn rooms(room: u32) -> Result<&'static [&'static [Case]]> {
