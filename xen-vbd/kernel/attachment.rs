@@ -387,30 +387,23 @@ impl Attachment {
 
     fn log_connected(&self, properties: &Properties) {
         pr_info!(
-            "{}: {} sectors, blocks of {} bytes, {}{}{}{}\n",
+            "{}: {} sectors, blocks of {} bytes, {}{}{}write cache{}\n",
             self.name(),
             properties.sectors,
             properties.logical_block,
-            if properties.read_only {
-                "read-only, "
-            } else {
-                ""
-            },
-            if properties.removable {
-                "removable, "
-            } else {
-                ""
-            },
-            if properties.flush {
-                "write cache"
-            } else {
-                "no write cache"
-            },
-            if properties.persistent {
-                ", persistent grants"
-            } else {
-                ""
-            },
+            when(properties.read_only, "read-only, "),
+            when(properties.removable, "removable, "),
+            when(!properties.flush, "no "),
+            when(properties.persistent, ", persistent grants"),
         );
+    }
+}
+
+/// The text if it holds.
+fn when(holds: bool, text: &'static str) -> &'static str {
+    if holds {
+        text
+    } else {
+        ""
     }
 }

@@ -17,6 +17,9 @@ global_lock! {
     unsafe(uninit) static WORKS: Mutex<Option<Arc<WorkQueue>>> = None;
 }
 
+/// The toolstack gives the device model the first disks too, whatever they are called.
+const EMULATED_DISKS: u32 = 4;
+
 /// The module's hold on its work queue; when it is dropped, no work is left.
 pub(crate) struct Works;
 
@@ -130,6 +133,13 @@ fn placement(device: &Device) -> Result<Placement> {
             device.name()
         );
         return Err(ENODEV);
+    }
+    if placement.index < EMULATED_DISKS {
+        pr_info!(
+            "{}: {} may also be there as an emulated disk: never use both, or name it xvde or later\n",
+            device.name(),
+            placement.name.as_str()
+        );
     }
     Ok(placement)
 }

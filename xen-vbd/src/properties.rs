@@ -228,64 +228,47 @@ mod tests {
         assert_eq!(flags(8), (false, false, false));
     }
 
+    fn refused(nodes: BackendNodes, why: BadProperty) {
+        assert_eq!(Properties::negotiate(&nodes), Err(why));
+        assert!(!why.to_string().is_empty());
+    }
+
     #[test]
-    fn hostile_values() {
-        let check = |nodes: BackendNodes, why: BadProperty| {
-            assert_eq!(Properties::negotiate(&nodes), Err(why));
-            assert!(!why.to_string().is_empty());
-        };
-        check(BackendNodes::default(), BadProperty::NoCapacity);
-        for sectors in [MAX_SECTORS + 1, 1 << 62, u64::MAX] {
-            check(
-                BackendNodes {
-                    sectors: Some(sectors),
-                    ..plain()
-                },
-                BadProperty::CapacityTooLarge(sectors),
-            );
-        }
-        for size in [
-            0,
-            1,
-            256,
-            513,
-            1536,
-            8192,
+    fn hostile_block_sizes() {
+        let huge = [
             1 << 31,
             1 << 32,
             (1 << 32) + 512,
+            (1 << 32) + 4096,
             u64::MAX,
-        ] {
-            check(
-                BackendNodes {
-                    sector_size: Some(size),
-                    ..plain()
-                },
-                BadProperty::SectorSize(size),
-            );
+        ];
+        for size in [0, 1, 256, 513, 1536, 8192].into_iter().chain(huge) {
+            let mut nodes = plain();
+            nodes.sector_size = Some(size);
+            refused(nodes, BadProperty::SectorSize(size));
         }
-        for size in [0, 256, 768, 1 << 21, 1 << 32, (1 << 32) + 4096, u64::MAX] {
-            check(
-                BackendNodes {
-                    physical_sector_size: Some(size),
-                    ..plain()
-                },
-                BadProperty::PhysicalSectorSize(size),
-            );
+        for size in [0, 1, 256, 768, 1 << 21].into_iter().chain(huge) {
+            let mut nodes = plain();
+            nodes.physical_sector_size = Some(size);
+            refused(nodes, BadProperty::PhysicalSectorSize(size));
         }
-        let smaller = BackendNodes {
-            sector_size: Some(4096),
-            physical_sector_size: Some(512),
-            ..plain()
-        };
-        check(smaller, BadProperty::PhysicalSectorSize(512));
-        check(
-            BackendNodes {
-                info: Some(1 << 32),
-                ..plain()
-            },
-            BadProperty::Info(1 << 32),
-        );
+        let mut smaller = plain();
+        smaller.sector_size = Some(4096);
+        smaller.physical_sector_size = Some(512);
+        refused(smaller, BadProperty::PhysicalSectorSize(512));
+    }
+
+    #[test]
+    fn hostile_capacities_and_flags() {
+        refused(BackendNodes::default(), BadProperty::NoCapacity);
+        for sectors in [MAX_SECTORS + 1, 1 << 62, u64::MAX] {
+            let mut nodes = plain();
+            nodes.sectors = Some(sectors);
+            refused(nodes, BadProperty::CapacityTooLarge(sectors));
+        }
+        let mut nodes = plain();
+        nodes.info = Some(1 << 32);
+        refused(nodes, BadProperty::Info(1 << 32));
     }
 
     #[test]

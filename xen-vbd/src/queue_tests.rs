@@ -399,13 +399,15 @@ impl Model {
                     let _ = self.back.push_responses_and_check_notify();
                 }
             }
-            Step::Collect => {
-                let (done, result) = collect(&mut self.queue);
-                self.violated |= result.is_err();
-                for (token, _) in done {
-                    self.end(token);
-                }
-            }
+            Step::Collect => self.collect(),
+        }
+    }
+
+    fn collect(&mut self) {
+        let (done, result) = collect(&mut self.queue);
+        self.violated |= result.is_err();
+        for (token, _) in done {
+            self.end(token);
         }
     }
 

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# name: A disk's data of all sizes and alignments both ways, flush, a file system, the counters
+# timeout: 120
+# load: xen-platform-pci,xen-vbd
+. ./lib.sh
+
+counter() { cat "/sys/block/xvde/xenpv/$1"; }
+sum() { md5sum | cut -d ' ' -f 1; }
+
+wait_for 20 [ -b /dev/xvde ]
+equal "device number" "$(cat /sys/block/xvde/dev)" 202:64
+equal "size" "$(cat /sys/block/xvde/size)" 524288
+equal "read-only" "$(cat /sys/block/xvde/ro)" 0
+equal "write cache" "$(cat /sys/block/xvde/queue/write_cache)" "write back"
+
+# 45056 bytes fill a request, 512 are the least; odd numbers of sectors at odd places.
+for bytes in 512 1024 3584 4096 4608 44544 45056 45568 90112 1048576; do
+  head -c "$bytes" /dev/urandom >/tmp/data
+  want=$(sum </tmp/data)
+  for at in 1 7; do
+    dd if=/tmp/data of=/dev/xvde bs=512 seek="$at" oflag=direct conv=notrunc 2>/dev/null || fail "write of $bytes bytes at $at"
+    dd if=/dev/xvde of=/tmp/back bs=512 skip="$at" count=$((bytes / 512)) iflag=direct 2>/dev/null || fail "read of $bytes bytes at $at"
+    equal "$bytes bytes at sector $at" "$(sum </tmp/back)" "$want"
+  done
+  dd if=/tmp/data of=/dev/xvde bs="$bytes" seek=3 oflag=direct conv=notrunc 2>/dev/null || fail "write of one block of $bytes"
+  equal "a block of $bytes" "$(dd if=/dev/xvde bs="$bytes" skip=3 count=1 iflag=direct 2>/dev/null | sum)" "$want"
+done
+echo "512 bytes to 1 MiB at any sector"
+
+dd if=/dev/urandom of=/tmp/data bs=1M count=32 2>/dev/null
+want=$(sum </tmp/data)
+dd if=/tmp/data of=/dev/xvde bs=1M seek=224 conv=fsync 2>/dev/null || fail "write to the end"
+echo 3 >/proc/sys/vm/drop_caches
+equal "the last 32 MiB" "$(dd if=/dev/xvde bs=1M skip=224 2>/dev/null | sum)" "$want"
+must_fail dd if=/tmp/data of=/dev/xvde bs=512 seek=524288 count=1 2>/dev/null
+echo "32 MiB through the page cache"
+
+before=$(counter requests)
+dd if=/tmp/data of=/dev/xvde bs=4096 count=8 conv=fsync 2>/dev/null || fail "fsync"
+# One request for the data and one for the flush that fsync asks for.
+at_least "requests for fsync" $(($(counter requests) - before)) 2
+
+/usr/sbin/mkfs.ext4 -q -F /dev/xvde || fail "mkfs"
+mkdir -p /mnt
+mount -t ext4 /dev/xvde /mnt || fail "mount"
+mkdir /mnt/tree
+number=0
+while [ $number -lt 60 ]; do
+  mkdir -p "/mnt/tree/$((number % 7))"
+  head -c $((number * number * 37)) /dev/urandom >"/mnt/tree/$((number % 7))/$number"
+  number=$((number + 1))
+done
+head -c 8388608 /tmp/data >/mnt/tree/data
+(cd /mnt/tree && find . -type f -exec md5sum {} + | sort) >/tmp/sums
+equal "files" "$(wc -l </tmp/sums)" 61
+umount /mnt || fail "umount"
+echo 3 >/proc/sys/vm/drop_caches
+mount -t ext4 /dev/xvde /mnt || fail "second mount"
+(cd /mnt/tree && md5sum -c /tmp/sums >/dev/null) || fail "the file tree changed"
+umount /mnt || fail "second umount"
+echo "a file tree, the same after a remount"
+
+equal "answers" "$(counter responses)" "$(counter requests)"
+equal "errors" "$(counter errors)" 0
+equal "violations" "$(counter violations)" 0
+at_least "batched requests" "$(counter notifies_saved)" 100
+equal "notifications" $(($(counter notifies_saved) + $(counter notifies_sent))) "$(counter requests)"
+echo "$(counter requests) requests, $(counter notifies_sent) notifications"

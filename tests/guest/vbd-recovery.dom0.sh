@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The other side of vbd-recovery.sh: a backend that restarts, announces sizes, or falls silent.
+. ./lib.sh
+
+DRIVER=/sys/bus/xen-backend/drivers/vbd
+base=/local/domain/0/backend/vbd/$(xl domid guest)
+connected() { [ "$(xenstore-read "$base/51776/state")" = 4 ]; }
+
+sync_wait busy 400
+device=vbd-$(xl domid guest)-51776
+number=$(xenstore-read "$base/51776/physical-device")
+for round in 1 2 3; do
+  echo "$device" >$DRIVER/unbind || fail "unbind"
+  echo "$device" >$DRIVER/bind || fail "bind"
+  # blkback forgets the number of its device when it goes; the hotplug script would write it anew.
+  xenstore-write "$base/51776/physical-device" "$number"
+  wait_for 60 connected
+done
+sync_send restarted
+
+sync_wait small 400
+xl block-attach guest phy:/dev/ram0,xvdf,w
+announce() { xenstore-write "$base/51792/sectors" "$1" "$base/51792/state" 4; }
+sync_wait shrink 200
+announce 65536
+sync_wait grow 200
+announce 131072
+# Words of a backend that has lost its mind: the disk stays as it is.
+sync_wait nonsense 200
+for sectors in 18446744073709551615 99999999999999999999 many 0x10 ''; do announce "$sectors"; done
+announce 131064
+sync_wait resized 200
+xl block-detach guest xvdf
+
+mount -t configfs configfs /sys/kernel/config 2>/dev/null || true
+mkdir /sys/kernel/config/nullb/nullb0
+cd /sys/kernel/config/nullb/nullb0
+echo 64 >size
+# It answers by timer, so late that nobody waits for it.
+echo 2 >irqmode
+echo 25000000000 >completion_nsec
+echo 1 >power
+cd /root
+sync_wait slow 200
+xl block-attach guest phy:/dev/nullb0,xvdg,w
+sync_wait done 400
