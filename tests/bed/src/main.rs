@@ -148,7 +148,9 @@ fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
             return Ok(verdict(demo::run(&bed, &modules, progress)?));
         }
         Command::Test { filter, jobs } => {
-            return test(&Bed::open(progress)?, &filter, jobs, progress)
+            // A mistake in a test is told before the long way there.
+            suite::read(&suite::directory(Path::new(CHECKOUT)), &filter)?;
+            return test(&Bed::open(progress)?, &filter, jobs, progress);
         }
         Command::Check => {
             let bed = Bed::open(progress)?;

@@ -16,7 +16,7 @@ use crate::cache::{remove_tree, Cache};
 /// How many kept logs stay.
 const LOGS_KEPT: usize = 40;
 
-/// How often a run that waits looks for a free slot: no lock can be waited for that is one of several.
+/// How often a free slot is looked for: nobody can wait for whichever of several locks is free first.
 const SLOT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The files of a run that are logs.
@@ -98,20 +98,21 @@ impl Drop for Run {
     }
 }
 
-/// Waits for one of the slots, which other runs of this program may hold too.
+/// Waits for one of the slots, which other runs of this program may hold too. Only the first of those who wait looks for
+/// a free one; the others queue behind it for the lock, in the order in which they came.
 fn take_slot(runs: &Path) -> Result<File> {
     let slots = thread::available_parallelism().map_or(1, usize::from);
-    let mut told = false;
+    let queue = File::create(runs.join(".queue"))?;
+    if !FileExt::try_lock_exclusive(&queue)? {
+        eprintln!("Other runs have all the cores: waiting for one of them to end.");
+        FileExt::lock_exclusive(&queue)?;
+    }
     loop {
         for number in 0..slots {
             let slot = File::create(runs.join(format!(".slot-{number}")))?;
             if FileExt::try_lock_exclusive(&slot)? {
                 return Ok(slot);
             }
-        }
-        if !told {
-            eprintln!("Other runs have all the cores: waiting for one of them to end.");
-            told = true;
         }
         thread::sleep(SLOT_PAUSE);
     }
