@@ -25,7 +25,7 @@ use params::Parameters;
 
 module! {
     type: Platform,
-    name: "xen_platform_pci",
+    name: "xen-platform-pci",
     authors: ["The xenpv authors"],
     description: "Xen platform device: event channels, grant table, xenstore and xenbus for HVM guests",
     license: "GPL",

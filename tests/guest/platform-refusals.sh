@@ -15,7 +15,8 @@ refused() {
   if said=$(insert xen-platform-pci "$@" 2>&1); then fail "loaded with \"$*\""; fi
   case $said in *"$error"*) ;; *) fail "insmod said \"$said\", not \"$error\"" ;; esac
   kernel_log "xen-platform-pci: $line" || fail "no line \"$line\" in: $(dmesg)"
-  equal "lines of the module" "$(dmesg | grep -c 'xen-platform-pci: ')" "${LINES_EXPECTED:-1}"
+  # insmod tries a second way when the first fails, so each line may be there twice.
+  equal "lines of the module" "$(dmesg | sed -n 's/.*xen-platform-pci: //p' | sort -u | wc -l)" "${LINES_EXPECTED:-1}"
   [ ! -e /sys/bus/pci/drivers/xenpv-platform ] || fail "the PCI driver stayed behind"
   [ ! -e /sys/bus/xenpv ] || fail "the bus stayed behind"
 }
@@ -32,7 +33,7 @@ LINES_EXPECTED=2
 modprobe pci-stub
 echo pci-stub >$PLATFORM/driver_override
 echo 0000:00:02.0 >/sys/bus/pci/drivers/pci-stub/bind
-refused "Resource busy" "another driver is bound to the Xen platform device"
+refused "resource busy" "another driver is bound to the Xen platform device"
 echo 0000:00:02.0 >/sys/bus/pci/drivers/pci-stub/unbind
 echo >$PLATFORM/driver_override
 echo "a second owner"
