@@ -172,8 +172,8 @@ impl OutList {
     ) -> u64 {
         let room = u32::try_from(frames.len()).unwrap_or(u32::MAX);
         // SAFETY: By the type invariant; there is room for as many numbers as the function is told.
-        let count =
-            unsafe { ffi::xenpv_balloon_peek(self.list.get(), frames.as_mut_ptr(), room) } as usize;
+        let count = unsafe { ffi::xenpv_balloon_peek(self.list.get(), frames.as_mut_ptr(), room) };
+        let count = count as usize;
         let Some(frames) = frames.get(..count) else {
             return 0;
         };
