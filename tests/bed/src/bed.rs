@@ -144,7 +144,7 @@ fn make_image(tree: &Tree, kernel: &Path, release: &str, to: &Path) -> Result<()
     let status = Command::new("depmod")
         .arg("-b")
         .arg(&staging)
-        .arg(&release)
+        .arg(release)
         .status()
         .context("cannot run depmod")?;
     if !status.success() {

@@ -40,12 +40,15 @@ pub enum Side {
 /// A started job.
 pub type Job = (Side, u32);
 
+/// Takes output as it comes.
+pub type Taker = Box<dyn FnMut(&[u8]) + Send>;
+
 /// What becomes of a job's output.
 pub enum Sink {
     /// Kept for [`Session::output`].
     Keep,
     /// Handed on as it comes.
-    Live(Box<dyn FnMut(&[u8]) + Send>),
+    Live(Taker),
 }
 
 enum Event {
