@@ -211,6 +211,8 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
                 in_flight: self.in_flight(),
             };
             self.violation = Some(violation);
+            // Responses that were there before are not believed any more either.
+            self.rsp_prod = self.rsp_cons;
             return Err(violation);
         }
         self.rsp_prod = rsp_prod;

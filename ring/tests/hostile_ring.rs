@@ -77,6 +77,20 @@ fn responses_taken_back() {
     assert!(front.next_response().is_err());
 }
 
+/// A lie that is seen while good responses wait: they are not believed any more.
+#[test]
+fn nothing_is_believed_after_a_lie() {
+    let memory = memory();
+    let mut front = front_with(&memory, 0, 6);
+    poke(&memory, RSP_PROD, 3);
+    assert!(front.next_response().unwrap().is_some());
+    poke(&memory, RSP_PROD, 8);
+    let violation = front.final_check_for_responses_ahead(4).unwrap_err();
+    assert_eq!(front.next_response(), Err(violation));
+    assert_eq!(front.final_check_for_responses(), Err(violation));
+    assert_eq!(front.final_check_for_responses_ahead(1), Err(violation));
+}
+
 #[test]
 fn more_requests_than_slots() {
     let memory = memory();

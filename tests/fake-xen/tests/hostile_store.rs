@@ -202,15 +202,18 @@ fn manners() -> impl Strategy<Value = Manners> {
 }
 
 proptest! {
-    /// Whatever comes: each request has at most one answer (the client checks that), and as long as no message has
-    /// a wrong length, an answer that is a value is the right one.
+    /// Whatever comes: each request has at most one answer (the client checks that). As long as no reply lies about
+    /// its length or names another request that is in flight (which only the server could know), an answer that is a
+    /// value is the right one.
     #[test]
     fn no_answer_is_somebody_elses(
         manners in prop::collection::vec(manners(), 0..30),
         chunk in 1usize..200,
     ) {
         let (_page, mut server, mut client) = store();
-        let lengths = manners.iter().any(|m| matches!(m, Manners::WrongLength(_)));
+        let lies = manners
+            .iter()
+            .any(|m| matches!(m, Manners::WrongLength(_) | Manners::WrongId(_)));
         server.set_chunk(chunk);
         server.behave(manners);
         for round in 0..4u32 {
@@ -226,7 +229,7 @@ proptest! {
             }
             for (n, number, id) in asked {
                 match client.answer(number) {
-                    Some(Ok(got)) if !lengths => {
+                    Some(Ok(got)) if !lies => {
                         prop_assert_eq!(Some(Ok(got)), value(n));
                     }
                     Some(_) => {}
