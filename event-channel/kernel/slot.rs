@@ -10,7 +10,6 @@ use event_channel::{
 use kernel::cpu::CpuId;
 use kernel::cpumask::Cpumask;
 use kernel::error::code::{EBUSY, ENODEV, ENOMEM};
-use kernel::sync::SetOnce;
 use kernel::{bindings, prelude::*};
 use linux::irq::{Chip, Descriptor, Line};
 use xen_hypercall::{to_error, Xen};
@@ -171,22 +170,39 @@ impl Slot {
     }
 }
 
-/// The slots of all ports.
+/// The slots of all ports, word by word.
+///
+/// # Invariants
+///
+/// Each pointer is null or owns [`PORTS_PER_WORD`] slots, the memory of a vector of that length and capacity. One that is not null
+/// does not change until drop.
 pub(crate) struct Slots {
-    words: [SetOnce<KVec<Slot>>; WORDS],
+    words: [AtomicPtr<Slot>; WORDS],
 }
 
 impl Slots {
     pub(crate) fn new() -> Self {
+        // INVARIANT: All of them are null.
         Self {
-            words: [const { SetOnce::new() }; WORDS],
+            words: [const { AtomicPtr::new(core::ptr::null_mut()) }; WORDS],
         }
+    }
+
+    /// The slots of a word; none when no port of it was ever bound.
+    #[inline]
+    fn word(&self, word: &AtomicPtr<Slot>) -> &[Slot] {
+        let slots = word.load(Ordering::Acquire);
+        if slots.is_null() {
+            return &[];
+        }
+        // SAFETY: By the type invariant so many slots are there, and they stay as long as `self`.
+        unsafe { core::slice::from_raw_parts(slots, PORTS_PER_WORD) }
     }
 
     /// The slot of `port`; `None` when no port of its word was ever bound.
     #[inline]
     pub(crate) fn get(&self, port: PortIndex) -> Option<&Slot> {
-        self.words.get(port.word())?.as_ref()?.get(port.bit())
+        self.word(self.words.get(port.word())?).get(port.bit())
     }
 
     /// The slot of `port`, made if need be. One caller at a time.
@@ -195,18 +211,32 @@ impl Slots {
     /// `ENOMEM`.
     pub(crate) fn make(&self, port: PortIndex) -> Result<&Slot> {
         let word = self.words.get(port.word()).ok_or(ENOMEM)?;
-        if word.as_ref().is_none() {
+        if self.word(word).is_empty() {
             let mut slots = KVec::with_capacity(PORTS_PER_WORD, GFP_KERNEL)?;
-            for bit in 0..PORTS_PER_WORD {
-                slots.push_within_capacity(Slot::new(PortIndex::at(port.word(), bit as u32)))?;
+            for bit in 0..PORTS_PER_WORD as u32 {
+                slots.push_within_capacity(Slot::new(PortIndex::at(port.word(), bit)))?;
             }
-            word.populate(slots);
+            let (slots, _, _) = slots.into_raw_parts();
+            // INVARIANT: The vector was full, and nobody else owns its memory now.
+            word.store(slots, Ordering::Release);
         }
         self.get(port).ok_or(ENOMEM)
     }
 
     /// Every slot there is.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.words.iter().filter_map(SetOnce::as_ref).flatten()
+        self.words.iter().flat_map(|word| self.word(word))
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        for word in &mut self.words {
+            let slots = *word.get_mut();
+            if !slots.is_null() {
+                // SAFETY: By the type invariant, and nobody uses the slots any more.
+                drop(unsafe { KVec::from_raw_parts(slots, PORTS_PER_WORD, PORTS_PER_WORD) });
+            }
+        }
     }
 }

@@ -170,6 +170,7 @@ pub struct Descriptor(NonNull<bindings::irq_desc>);
 
 impl Descriptor {
     /// The descriptor as a pointer, for an atomic.
+    #[inline]
     pub fn as_ptr(self) -> *mut bindings::irq_desc {
         self.0.as_ptr()
     }
@@ -179,6 +180,7 @@ impl Descriptor {
     /// # Safety
     ///
     /// `ptr` is null or came from [`Self::as_ptr`].
+    #[inline]
     pub unsafe fn from_ptr(ptr: *mut bindings::irq_desc) -> Option<Self> {
         NonNull::new(ptr).map(Self)
     }
@@ -290,11 +292,14 @@ impl LastInterrupted {
     /// Whether the current interrupt came at the very place of the one before for which this was called: the task that
     /// has the CPU could not execute a single instruction. No when the CPU was idle. In hard interrupt context; calls for
     /// one `self` do not overlap.
+    #[inline]
     pub fn is_same_again(&self) -> bool {
         let mut place = InterruptedPlace::default();
         // SAFETY: `place` is the structure that the function fills in.
-        let busy = unsafe { xenpv_irq_interrupted(&mut place) };
-        let mut same = busy;
+        if !unsafe { xenpv_irq_interrupted(&mut place) } {
+            return false;
+        }
+        let mut same = true;
         for (last, word) in self.words.iter().zip(place.words) {
             same &= last.load(Ordering::Relaxed) == word;
             last.store(word, Ordering::Relaxed);
