@@ -77,7 +77,7 @@ impl SharedMemory {
         Self {
             base,
             len,
-            keep: Keep::default(),
+            keep: Default::default(),
         }
     }
 
