@@ -209,12 +209,14 @@ impl<T: Operations> CompletedList<T> {
         self.tail = rq;
     }
 
-    /// Completes every request: on the CPU that issued it where the block layer wants that, else here,
-    /// as one batch. Call it with no lock held.
+    /// Completes every request: on the CPU that issued it where the block layer wants that, else here, several as
+    /// one batch. Call it with no lock held.
     #[inline]
     pub fn complete(self) {
+        let list = ManuallyDrop::new(self);
+        let several = list.head != list.tail;
         let mut batch = bindings::io_comp_batch::default();
-        let mut next = ManuallyDrop::new(self).head;
+        let mut next = list.head;
         while let Some(rq) = NonNull::new(next) {
             // SAFETY: `rq` is in this list, which owns it.
             next = unsafe { rq.as_ref().__bindgen_anon_1.rq_next };
@@ -228,7 +230,7 @@ impl<T: Operations> CompletedList<T> {
             let rq = request.into_raw();
             // SAFETY: `rq` is complete and goes to exactly one of the batch and the end.
             unsafe {
-                if !ffi::xenpv_blk_add_to_batch(rq.as_ptr(), &mut batch, failed) {
+                if !(several && ffi::xenpv_blk_add_to_batch(rq.as_ptr(), &mut batch, failed)) {
                     bindings::blk_mq_end_request(rq.as_ptr(), status as u8);
                 }
             }

@@ -103,17 +103,20 @@ int xenpv_blk_add_disk(struct device *parent, struct gendisk *disk)
 	return device_add_disk(parent, disk, xenpv_blk_groups);
 }
 
-/*
- * Copies all data of rq from or to the pages, which it fills without gaps. The caller has seen that they have
- * room for blk_rq_bytes(rq). There is no high memory where this driver builds, so a bvec has an address.
- */
-void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request)
+static __always_inline void xenpv_blk_move(u8 *data, u8 *page, size_t n, bool to_request)
+{
+	if (to_request)
+		memcpy(data, page, n);
+	else
+		memcpy(page, data, n);
+}
+
+static noinline void xenpv_blk_copy_pieces(struct request *rq, u8 *const *pages, bool to_request)
 {
 	struct req_iterator iter;
 	struct bio_vec bv;
 	size_t done = 0;
 
-	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
 	rq_for_each_bvec(bv, rq, iter) {
 		u8 *data = bvec_virt(&bv);
 		size_t left = bv.bv_len;
@@ -122,15 +125,31 @@ void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request)
 			u8 *page = pages[done >> PAGE_SHIFT] + offset_in_page(done);
 			size_t n = min_t(size_t, left, PAGE_SIZE - offset_in_page(done));
 
-			if (to_request)
-				memcpy(data, page, n);
-			else
-				memcpy(page, data, n);
+			xenpv_blk_move(data, page, n, to_request);
 			data += n;
 			done += n;
 			left -= n;
 		}
 	}
+}
+
+/*
+ * Copies all data of rq from or to the pages, which it fills without gaps. The caller has seen that they have
+ * room for blk_rq_bytes(rq). There is no high memory where this driver builds, so a bvec has an address.
+ */
+void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request)
+{
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+	/* Most requests are one piece in one page. */
+	if (rq->bio && blk_rq_bytes(rq) <= PAGE_SIZE) {
+		struct bio_vec bv = mp_bvec_iter_bvec(rq->bio->bi_io_vec, rq->bio->bi_iter);
+
+		if (bv.bv_len == blk_rq_bytes(rq)) {
+			xenpv_blk_move(bvec_virt(&bv), pages[0], bv.bv_len, to_request);
+			return;
+		}
+	}
+	xenpv_blk_copy_pieces(rq, pages, to_request);
 }
 
 bool xenpv_blk_add_to_batch(struct request *rq, struct io_comp_batch *batch, bool failed)

@@ -33,15 +33,21 @@ announce 131064
 sync_wait resized 200
 xl block-detach guest xvdf
 
-mount -t configfs configfs /sys/kernel/config 2>/dev/null || true
-mkdir /sys/kernel/config/nullb/nullb0
-cd /sys/kernel/config/nullb/nullb0
-echo 64 >size
-# It answers by timer, so late that nobody waits for it.
-echo 2 >irqmode
-echo 25000000000 >completion_nsec
-echo 1 >power
-cd /root
+# A backend of a few nodes that connects and then answers nothing, whatever the frontend asks.
+id=$(xl domid guest)
+front=/local/domain/$id/device/vbd/51808
+back=/local/domain/0/silent/$id/51808
+published() { [ "$(xenstore-read "$front/state")" = 3 ]; }
 sync_wait slow 200
-xl block-attach guest phy:/dev/nullb0,xvdg,w
-sync_wait done 400
+xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$id" "$back/online" 1 "$back/state" 2
+xenstore-write "$back/sectors" 131072 "$back/sector-size" 512 "$back/info" 0
+xenstore-chmod -r "$back" n0 "r$id"
+xenstore-write "$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" 51808 \
+  "$front/device-type" disk "$front/state" 1
+xenstore-chmod -r "$front" "n$id" r0
+wait_for 30 published
+xenstore-write "$back/state" 4
+sync_wait over 400
+xenstore-rm "$front"
+xenstore-rm "$back"
+sync_wait done 200

@@ -73,8 +73,9 @@ took=$(($(cut -d. -f1 /proc/uptime) - start))
 at_least "60 s" 60 "$took"
 dd if=/dev/xvde of=/dev/null bs=1M count=8 iflag=direct 2>/dev/null || fail "the other disk suffers"
 kernel_log 'xvdg: no working backend' || fail "nothing is said about xvdg"
-# It maps our pages until its answer is due at last; they are not used for anything else before.
-wait_for 60 none_deferred
+sync_send over
+wait_for 30 [ ! -e /dev/xvdg ]
+wait_for 30 none_deferred
 wait_for 30 unloaded
 sync_send done
 echo "a silent backend was given up after $took s"
