@@ -6,7 +6,7 @@
 attach() { xl network-attach "$DOMAIN" type=vif "mac=00:16:3e:00:00:1$1" "vifname=v$1"; }
 address() {
   brctl delif xenbr0 "v$1" 2>/dev/null || true
-  ip addr add "10.0.$1.1/24" dev "v$1"
+  ip addr add "10.9.$1.1/24" dev "v$1"
   ip link set "v$1" up
 }
 detach() { xl network-detach "$DOMAIN" "00:16:3e:00:00:1$1" || fail "xl cannot detach v$1"; }

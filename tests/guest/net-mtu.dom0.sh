@@ -9,13 +9,13 @@ if ! xl network-attach "$DOMAIN" type=vif mac=00:16:3e:00:00:11 vifname=v1 mtu=9
 fi
 brctl delif xenbr0 v1 2>/dev/null || true
 ip link set v1 mtu 9000
-ip addr add 10.0.1.1/24 dev v1
+ip addr add 10.9.1.1/24 dev v1
 ip link set v1 up
 sync_send attached
 sync_wait serving 400
 mkdir -p /tmp/www
-wget -q -O /tmp/www/data http://10.0.1.2/data || fail "cannot fetch from the guest"
-equal "4 MiB from the guest" "$(md5sum </tmp/www/data)" "$(wget -q -O - http://10.0.1.2/sum)"
-httpd -p 10.0.1.1:80 -h /tmp/www
+wget -q -O /tmp/www/data http://10.9.1.2/data || fail "cannot fetch from the guest"
+equal "4 MiB from the guest" "$(md5sum </tmp/www/data)" "$(wget -q -O - http://10.9.1.2/sum)"
+httpd -p 10.9.1.1:80 -h /tmp/www
 sync_send fetched
 sync_wait done 400

@@ -18,13 +18,13 @@ must_fail ip link set eth0 mtu 65518 2>/dev/null
 sync_send attach
 wait_for 20 exists eth1
 equal "the MTU by the node" "$(cat /sys/class/net/eth1/mtu)" 9000
-ip addr add 10.0.1.2/24 dev eth1
+ip addr add 10.9.1.2/24 dev eth1
 ip link set eth1 up
 wait_for 20 carrier eth1
 sync_wait attached 400
 # 8972 bytes fill a packet: three pages each way. -s 8973 makes two packets.
 for size in 2000 2006 2007 4000 4082 8972 8973; do
-  ping -c 2 -s "$size" -W 10 10.0.1.1 >/tmp/ping || { cat /tmp/ping; fail "ping of $size bytes"; }
+  ping -c 2 -s "$size" -W 10 10.9.1.1 >/tmp/ping || { cat /tmp/ping; fail "ping of $size bytes"; }
 done
 head -c 4194304 /dev/urandom >/tmp/data
 mkdir /tmp/www
@@ -33,12 +33,12 @@ md5sum </tmp/www/data >/tmp/www/sum
 httpd -p 80 -h /tmp/www
 sync_send serving
 sync_wait fetched 400
-wget -q -O /tmp/in http://10.0.1.1/data || fail "cannot fetch by eth1"
+wget -q -O /tmp/in http://10.9.1.1/data || fail "cannot fetch by eth1"
 equal "4 MiB there and back" "$(md5sum </tmp/in)" "$(cat /tmp/www/sum)"
 packets=$(cat /sys/class/net/eth1/statistics/tx_packets)
 at_least "packets sent" "$packets" 400
 [ "$packets" -lt 1800 ] || fail "4 MiB took $packets packets: not 9000 bytes each"
 # And with 1280, less than at first.
 ip link set eth1 mtu 1280
-ping -c 2 -s 4000 -W 10 10.0.1.1 >/dev/null || fail "ping with an MTU of 1280"
+ping -c 2 -s 4000 -W 10 10.9.1.1 >/dev/null || fail "ping with an MTU of 1280"
 sync_send done

@@ -11,16 +11,27 @@ use crate::worker::{kick, with_state, State};
 /// The files' owner.
 pub(crate) struct BalloonFiles;
 
+/// What a file shows.
+type Show = fn(&mut State) -> u64;
+/// Takes what was written to a file; `None` if it is no such number.
+type Store = fn(&mut State, &[u8]) -> Option<()>;
+
+/// What a file's current value is.
+type Show = fn(&mut State) -> u64;
+
+/// Takes what was written to a file; `None` if it makes no sense there.
+type Store = fn(&mut State, &[u8]) -> Option<()>;
+
 /// A file: its name, how it is shown, and how it is written if it can be.
 struct Entry {
     name: &'static CStr,
     info: bool,
-    show: fn(&mut State) -> u64,
-    store: Option<fn(&mut State, &[u8]) -> Option<()>>,
+    show: Show,
+    store: Option<Store>,
 }
 
 impl Entry {
-    const fn shown(name: &'static CStr, show: fn(&mut State) -> u64) -> Self {
+    const fn shown(name: &'static CStr, show: Show) -> Self {
         Self {
             name,
             info: false,
@@ -29,18 +40,14 @@ impl Entry {
         }
     }
 
-    const fn info(name: &'static CStr, show: fn(&mut State) -> u64) -> Self {
+    const fn info(name: &'static CStr, show: Show) -> Self {
         Self {
             info: true,
             ..Self::shown(name, show)
         }
     }
 
-    const fn written(
-        name: &'static CStr,
-        show: fn(&mut State) -> u64,
-        store: fn(&mut State, &[u8]) -> Option<()>,
-    ) -> Self {
+    const fn written(name: &'static CStr, show: Show, store: Store) -> Self {
         Self {
             store: Some(store),
             ..Self::shown(name, show)
