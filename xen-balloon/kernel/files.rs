@@ -16,12 +16,6 @@ type Show = fn(&mut State) -> u64;
 /// Takes what was written to a file; `None` if it is no such number.
 type Store = fn(&mut State, &[u8]) -> Option<()>;
 
-/// What a file's current value is.
-type Show = fn(&mut State) -> u64;
-
-/// Takes what was written to a file; `None` if it makes no sense there.
-type Store = fn(&mut State, &[u8]) -> Option<()>;
-
 /// A file: its name, how it is shown, and how it is written if it can be.
 struct Entry {
     name: &'static CStr,
