@@ -263,6 +263,8 @@ impl IntxUpcall {
         let info = service.shared.vcpu(VcpuId(0)).ok_or(ENODEV)?;
         let handler = Arc::new(UpcallHandler::new(service, cpu, info)?, GFP_KERNEL)?;
         let request = Request::shared(intx.irq, UPCALL_NAME, handler)?;
+        // So that the channels' affinity, which says this CPU, is true.
+        request.set_cpu(cpu.number)?;
         let pin = intx.pin.checked_sub(1).ok_or(ENODEV)?;
         let callback = hvm::callback_pci_intx(intx.domain, intx.bus, intx.devfn, pin);
         Xen.hvm_set_param(hvm::PARAM_CALLBACK_IRQ, callback)

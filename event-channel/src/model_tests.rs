@@ -277,6 +277,17 @@ fn an_event_of_an_earlier_life_is_raised_when_the_port_opens() {
 }
 
 #[test]
+fn an_event_that_linux_wants_to_see_again_is_raised() {
+    let domain = Domain::new();
+    domain.bind(0, 0);
+    domain.ports().set_pending(index(0));
+    assert!(!domain.interrupt(0, |_| {}));
+    domain.find_lost();
+    assert!(domain.interrupt(0, |_| {}));
+    assert_eq!(domain.deliveries(0), 1);
+}
+
+#[test]
 fn a_port_has_one_owner_at_a_time() {
     let domain = Domain::new();
     let (ports, state) = (domain.ports(), domain.state(0));

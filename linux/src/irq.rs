@@ -436,6 +436,15 @@ impl Request {
             _name: name,
         })
     }
+
+    /// Lets `cpu` serve the interrupt. Whoever shares the line moves with it.
+    ///
+    /// # Errors
+    /// `EINVAL` when the CPU is offline, or what the interrupt's chip said.
+    pub fn set_cpu(&self, cpu: CpuId) -> Result {
+        // SAFETY: By the type invariant the interrupt exists, and so does the CPU.
+        to_result(unsafe { xenpv_irq_set_cpu(self.irq, cpu.as_u32()) })
+    }
 }
 
 impl Drop for Request {
