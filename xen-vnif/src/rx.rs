@@ -258,7 +258,7 @@ impl<P> Assembler<P> {
         }
     }
 
-    /// The frame that [`Step::Complete`] announced, or what a dropped one leaves behind.
+    /// The frame that [`Outcome::Complete`] announced, or what a dropped one leaves behind.
     #[inline]
     pub fn frame(&mut self) -> &mut Frame<P> {
         &mut self.frame
