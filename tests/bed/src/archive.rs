@@ -463,3 +463,37 @@ fn write_if_changed(path: &Path, content: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_is_found_by_name_and_version() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["xen_1%3a4.20_amd64.deb", "xen-utils_4.20_amd64.deb"] {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        let found = |package: &str| {
+            let path = downloaded(package, directory.path()).ok()?;
+            Some(path.file_name()?.to_string_lossy().into_owned())
+        };
+        assert_eq!(
+            found("xen=1:4.20").as_deref(),
+            Some("xen_1%3a4.20_amd64.deb")
+        );
+        assert_eq!(
+            found("xen-utils").as_deref(),
+            Some("xen-utils_4.20_amd64.deb")
+        );
+        assert_eq!(found("xen-utils=4.21"), None);
+    }
+
+    #[test]
+    fn apts_own_reason_comes_before_what_follows_it() {
+        let output = "Reading lists...\nE: Unable to locate package x\nW: something\n";
+        assert_eq!(last_error(output), "Unable to locate package x");
+        assert_eq!(last_error("one\ntwo\n\n"), "two");
+        assert_eq!(last_error(""), "no reason given");
+    }
+}
