@@ -3,13 +3,14 @@
 # The other side of net-hotplug.sh: attaches interfaces without bridge, gives itself an address on them, and takes them
 # away whatever the guest does with them.
 . ./lib.sh
-attach() { xl network-attach "$DOMAIN" type=vif "mac=00:16:3e:00:00:1$1" "vifname=v$1"; }
+dev() { echo "vif$(xl domid "$DOMAIN").$1"; }
+attach() { xl network-attach "$DOMAIN" type=vif "mac=00:16:3e:00:00:1$1"; }
 address() {
-  brctl delif xenbr0 "v$1" 2>/dev/null || true
-  ip addr add "10.9.$1.1/24" dev "v$1"
-  ip link set "v$1" up
+  brctl delif xenbr0 "$(dev "$1")" 2>/dev/null || true
+  ip addr add "10.9.$1.1/24" dev "$(dev "$1")"
+  ip link set "$(dev "$1")" up
 }
-detach() { xl network-detach "$DOMAIN" "00:16:3e:00:00:1$1" || fail "xl cannot detach v$1"; }
+detach() { xl network-detach "$DOMAIN" "00:16:3e:00:00:1$1" || fail "xl cannot detach interface $1"; }
 sync_wait attach-two 600
 attach 1
 attach 2

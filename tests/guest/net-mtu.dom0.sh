@@ -3,14 +3,12 @@
 # The other side of net-mtu.sh.
 . ./lib.sh
 sync_wait attach 400
-# Where the toolstack is too old to know mtu=, its node is written by hand, before the guest can see the device.
-if ! xl network-attach "$DOMAIN" type=vif mac=00:16:3e:00:00:11 vifname=v1 mtu=9000 2>/dev/null; then
-  fail "xl does not take mtu="
-fi
-brctl delif xenbr0 v1 2>/dev/null || true
-ip link set v1 mtu 9000
-ip addr add 10.9.1.1/24 dev v1
-ip link set v1 up
+xl network-attach "$DOMAIN" type=vif mac=00:16:3e:00:00:11 mtu=9000
+dev=vif$(xl domid "$DOMAIN").1
+brctl delif xenbr0 "$dev" 2>/dev/null || true
+ip link set "$dev" mtu 9000
+ip addr add 10.9.1.1/24 dev "$dev"
+ip link set "$dev" up
 sync_send attached
 sync_wait serving 400
 mkdir -p /tmp/www

@@ -135,7 +135,8 @@ impl State {
 
     /// Gives `pages` pages of the guest to Xen; returns how many it took.
     fn inflate(&mut self, pages: u64) -> u64 {
-        self.batch.fill(pages as usize, self.scrub);
+        let scrub = self.scrub && self.is_populated();
+        self.batch.fill(pages as usize, scrub);
         let gfns = &mut self.gfns;
         let give = |frames: &[u64]| {
             as_gfns(gfns, frames);
@@ -143,6 +144,14 @@ impl State {
         };
         // SAFETY: Xen says for how many frames, from the first on, it took the memory.
         unsafe { self.out.put_out(&mut self.batch, give) }
+    }
+
+    /// Whether each page that the guest believes to have has memory. If it was started with less than its maximum (populate
+    /// on demand), pages get their memory when they are first touched, and there is not enough for all: wiping pages
+    /// that are on their way to Xen would use it up, and Xen would end the guest.
+    fn is_populated(&self) -> bool {
+        Xen.current_reservation()
+            .map_or(true, |pages| pages >= self.balloon.current())
     }
 
     /// Gets memory for `pages` pages that are out; returns for how many there was some.
