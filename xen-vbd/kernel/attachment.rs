@@ -338,6 +338,7 @@ impl Attachment {
         });
         if spawned.is_err() {
             state.adding = false;
+            state.add_failed = true;
         }
         Ok(spawned?)
     }

@@ -5,6 +5,8 @@ use kernel::prelude::*;
 use vbd_core::{BackendNodes, Properties};
 use xen_bus::Device;
 
+use crate::params;
+
 /// The backend's nodes as numbers. A node that is no number is an error of the bus's reading.
 fn nodes(device: &Device) -> Result<BackendNodes> {
     Ok(BackendNodes {
@@ -19,7 +21,7 @@ fn nodes(device: &Device) -> Result<BackendNodes> {
 
 /// The disk's properties, checked; says what is wrong with them when they cannot be used.
 pub(crate) fn properties(device: &Device) -> Result<Properties> {
-    let properties = Properties::negotiate(&nodes(device)?).map_err(|why| {
+    let mut properties = Properties::negotiate(&nodes(device)?).map_err(|why| {
         device.fail(EINVAL, format_args!("{why}"));
         EINVAL
     })?;
@@ -30,6 +32,8 @@ pub(crate) fn properties(device: &Device) -> Result<Properties> {
         );
         return Err(ENODEV);
     }
+    // The backend says what it can do; both must want it.
+    properties.persistent &= params::persistent();
     Ok(properties)
 }
 
