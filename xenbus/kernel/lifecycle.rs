@@ -211,6 +211,7 @@ impl Device {
         // With the lock, so that our own writes of the state are not in between.
         let core = self.core.lock();
         let Some(known) = self.otherend() else {
+            self.refresh_state();
             return false;
         };
         let now = self.find_otherend();
@@ -221,6 +222,14 @@ impl Device {
         let shown = self.shown();
         drop(core);
         state == Ok(Some(XenbusState::Initialising)) && shown != XenbusState::Initialising
+    }
+
+    /// Without a driver, the device shows what the store says.
+    fn refresh_state(&self) {
+        let read = self.read(b"state").map(|value| text::parse_state(&value));
+        if let Ok(Some(state)) = read {
+            self.state.store(state.number(), Ordering::Relaxed);
+        }
     }
 
     /// Reads what the backend shows and tells the state machine.

@@ -86,10 +86,11 @@ impl Io {
     pub(crate) fn new() -> Result<Self> {
         let mut client = KBox::<Client<Arc<Waiter>, REQUESTS>>::new_uninit(GFP_KERNEL)?;
         // SAFETY: The box has room for the value, and a client at rest owns nothing that a copy would own twice.
-        let client = unsafe {
+        let mut client = unsafe {
             client.as_mut_ptr().copy_from_nonoverlapping(&REST, 1);
             client.assume_init()
         };
+        client.seed(seed());
         Ok(Self {
             client,
             connection: None,
@@ -169,6 +170,12 @@ impl Io {
     pub(crate) fn is_at_rest(&self) -> bool {
         self.outgoing.is_empty() && self.client.is_between_messages()
     }
+}
+
+/// A number that differs from one life of the module to the next.
+pub(crate) fn seed() -> u32 {
+    // The low bits, which are all that matters, are other ones every millisecond.
+    (now_ms() & u64::from(u32::MAX)) as u32
 }
 
 fn message(header: &Header, parts: &[&[u8]]) -> core::result::Result<KVec<u8>, AllocError> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Watches: registering them, noting their events, running their callbacks.
 
+use crate::link;
 use crate::service::{Link, Shared};
 use crate::store::{Event, WatchHandler};
 use core::sync::atomic::Ordering;
@@ -32,10 +33,12 @@ static EMPTY: watch::Watches<KBox<Entry>, WATCHES> = watch::Watches::new();
 pub(crate) fn book() -> Result<Book> {
     let mut book = KBox::<watch::Watches<KBox<Entry>, WATCHES>>::new_uninit(GFP_KERNEL)?;
     // SAFETY: The box has room for the value, and a book without watches owns nothing that a copy would own twice.
-    unsafe {
+    let mut book = unsafe {
         book.as_mut_ptr().copy_from_nonoverlapping(&EMPTY, 1);
-        Ok(book.assume_init())
-    }
+        book.assume_init()
+    };
+    book.seed(link::seed());
+    Ok(book)
 }
 
 /// A registered watch. Dropping it waits until its callback does not run any more, unless the callback itself drops it.

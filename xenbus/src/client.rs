@@ -85,6 +85,11 @@ impl<W, const N: usize> Client<W, N> {
         }
     }
 
+    /// Has the request ids begin elsewhere; see [`RequestTable::seed`].
+    pub fn seed(&mut self, seed: u32) {
+        self.table.seed(seed);
+    }
+
     /// Notes a request of type `op` in transaction `tx_id` (0: none) whose payload is `parts` in a
     /// row, and gives the header to send before them.
     ///

@@ -90,6 +90,14 @@ impl<W, const N: usize> RequestTable<W, N> {
         }
     }
 
+    /// Has the ids begin elsewhere: a reply to a former owner of the stream must not look like one to a request of
+    /// ours. `seed` is any number that differs from owner to owner.
+    pub fn seed(&mut self, seed: u32) {
+        for slot in &mut self.slots {
+            slot.generation = seed & GENERATION_MASK;
+        }
+    }
+
     /// Notes that `waiter` waits for the reply to a request of type `op`.
     ///
     /// # Errors

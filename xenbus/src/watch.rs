@@ -172,6 +172,14 @@ impl<H, const N: usize> Watches<H, N> {
         }
     }
 
+    /// Has the tokens begin elsewhere: an event for a former owner's watch must not look like one for a watch of ours.
+    /// `seed` is any number that differs from owner to owner.
+    pub fn seed(&mut self, seed: u32) {
+        for slot in &mut self.slots {
+            slot.generation = seed;
+        }
+    }
+
     /// Adds a watch. Register it with the store under the token afterwards: the first event may
     /// come before the reply.
     ///

@@ -111,6 +111,18 @@ fn ids_are_never_zero_and_generations_wrap() {
 }
 
 #[test]
+fn a_former_owners_replies_are_nobodys() {
+    let mut former = RequestTable::<u32, 2>::new();
+    let mut table = RequestTable::<u32, 2>::new();
+    former.seed(u32::MAX);
+    table.seed(77);
+    let old = former.insert(Operation::Read, 1).unwrap();
+    let new = table.insert(Operation::Read, 2).unwrap();
+    assert_eq!(table.take(&reply(Operation::Read, old)), Matched::Unknown);
+    assert_eq!(table.take(&reply(Operation::Read, new)), Matched::Reply(2));
+}
+
+#[test]
 fn draining_ends_everybody() {
     let mut table = RequestTable::<u32, 4>::new();
     let gone = table.insert(Operation::Read, 0).unwrap();

@@ -46,6 +46,18 @@ fn a_watch_that_is_gone_gets_nothing() {
 }
 
 #[test]
+fn a_former_owners_events_are_nobodys() {
+    let mut former = Watches::<u32, 2>::new();
+    let mut watches = Watches::<u32, 2>::new();
+    former.seed(u32::MAX);
+    watches.seed(5);
+    let old = former.insert(1).unwrap();
+    let new = watches.insert(2).unwrap();
+    assert_eq!(watches.event(old), None);
+    assert_eq!(watches.event(new).copied(), Some(2));
+}
+
+#[test]
 fn every_watch_has_its_turn() {
     let mut watches = Watches::<u32, 3>::new();
     let tokens: Vec<_> = (0..3).map(|w| watches.insert(w).unwrap()).collect();
