@@ -21,7 +21,7 @@
 //! away (`online` is 0).
 //!
 //! Nothing waits for the backend without a limit, and a backend that fails again and again is
-//! tried ever more slowly, at last once a minute.
+//! tried ever more slowly, at last every half minute.
 
 use crate::text;
 use crate::Millis;
@@ -33,8 +33,8 @@ pub const CLOSE_LIMIT: Millis = 5_000;
 pub const STALL_LIMIT: Millis = 30_000;
 /// Pause before the first attempt to come back; each further one doubles it.
 pub const BACKOFF_MIN: Millis = 250;
-/// Longest pause between two attempts.
-pub const BACKOFF_MAX: Millis = 60_000;
+/// Longest pause between two attempts: shorter than a disk waits for its backend.
+pub const BACKOFF_MAX: Millis = 30_000;
 /// A connection that lasted this long was a good one: the next failure starts from
 /// [`BACKOFF_MIN`] again.
 pub const STABLE: Millis = 30_000;
