@@ -6,6 +6,7 @@
 
 use crate::{ensure, Case, Failure};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use kernel::bindings;
 use kernel::cpu::{nr_cpu_ids, CpuId};
 use kernel::error::to_result;
 use kernel::ffi::{c_int, c_uint};
@@ -19,6 +20,7 @@ use xen_sys::{Domid, Hypervisor, Port};
 pub(crate) const CASES: &[Case] = &[
     ("events: an event reaches its handler", delivery),
     ("events: a masked channel keeps its event", masking),
+    ("events: a disabled interrupt keeps its event", disabling),
     (
         "events: a channel is served by the CPU it was given",
         affinity,
@@ -189,6 +191,22 @@ fn masking() -> Result<(), Failure> {
     wait(|| game.events() != before, "the event was forgotten")?;
     fsleep(Delta::from_millis(20));
     ensure(game.events() == before + 1, "more events than pending bits")
+}
+
+/// As masking, but by the interrupt core: it takes the event, and asks for it again when the interrupt is enabled.
+fn disabling() -> Result<(), Failure> {
+    let game = Game::make()?;
+    fsleep(Delta::from_millis(20));
+    let before = game.events();
+    // SAFETY: The interrupt belongs to a channel that is open.
+    unsafe { bindings::disable_irq(game.pong.irq()) };
+    game.ping.notify();
+    fsleep(Delta::from_millis(50));
+    let while_disabled = game.events();
+    // SAFETY: As above, and it was disabled once.
+    unsafe { bindings::enable_irq(game.pong.irq()) };
+    ensure(while_disabled == before, "an event came while disabled")?;
+    wait(|| game.events() != before, "the event was forgotten")
 }
 
 fn affinity() -> Result<(), Failure> {
