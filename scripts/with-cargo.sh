@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 suite=trixie
-packages=(cargo rust-clippy rustfmt gcc libc6-dev git ca-certificates)
+packages=(cargo rust-clippy rustfmt gcc libc6-dev libxen-dev git ca-certificates)
 needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 fail() {

@@ -47,7 +47,7 @@ pub fn evaluate(declarations: &str, expressions: &[String]) -> Result<Vec<i64>> 
     let output = Command::new(&compiler)
         .arg("-w")
         .arg("-I")
-        .arg(root().join("third_party/xen-headers/include"))
+        .arg("/usr/include")
         .arg("-I")
         .arg(root().join("xen-sys"))
         .arg("-o")
