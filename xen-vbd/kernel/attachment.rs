@@ -22,7 +22,9 @@ use kernel::{
     },
     time::{msecs_to_jiffies, Instant, Monotonic},
 };
-use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status, WorkQueue};
+use linux_block::{
+    Counter, Disk, DiskConfig, NoIo, Operations, QueueSetup, Request, Status, WorkQueue,
+};
 use vbd_core::{Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::blkif::SECTOR_SIZE;
@@ -126,6 +128,8 @@ impl Attachment {
 
     /// Makes a ring and a channel and lets `announce` write them to xenstore.
     pub(crate) fn publish(&self, announce: impl FnOnce(&Published) -> Result) -> Result {
+        // A held disk may be the one that memory would be written to.
+        let _no_io = NoIo::new();
         let mut state = self.lock();
         self.forget_dead(&mut state);
         let name = CString::try_from_fmt(fmt!("xen-vbd {}", self.name()))?;
@@ -138,6 +142,7 @@ impl Attachment {
 
     /// Goes live with the ring that was published, to a backend with these properties.
     pub(crate) fn connect(self: &Arc<Self>, properties: &Properties, works: &WorkQueue) -> Result {
+        let _no_io = NoIo::new();
         let mut state = self.lock();
         let same = |old: Properties| old.is_same_disk(properties);
         if state.link == Link::Held && !state.properties.is_some_and(same) {
@@ -194,6 +199,7 @@ impl Attachment {
 
     /// Breaks with the backend. With `hold` the disk waits for another one, else it is dead.
     pub(crate) fn close(self: &Arc<Self>, hold: bool, works: &WorkQueue) {
+        let _no_io = NoIo::new();
         let mut state = self.lock();
         state.published = None;
         let hold = hold && !state.add_failed && params::reconnect_timeout_ms() != 0;
