@@ -23,7 +23,10 @@
 //! Nothing waits for the backend without a limit, and a backend that fails again and again is
 //! tried ever more slowly, at last every half minute.
 
-use crate::text;
+mod interface;
+
+pub use interface::{Action, Backend, Input, PeerState};
+
 use crate::Millis;
 use xen_sys::XenbusState;
 
@@ -38,78 +41,6 @@ pub const BACKOFF_MAX: Millis = 30_000;
 /// A connection that lasted this long was a good one: the next failure starts from
 /// [`BACKOFF_MIN`] again.
 pub const STABLE: Millis = 30_000;
-
-/// A backend's `state` node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerState {
-    /// There is no such node, or it says Unknown: the backend is gone.
-    Missing,
-    /// The node holds no state. Ignored, since the next write may be sound.
-    Nonsense,
-    /// A state.
-    Is(XenbusState),
-}
-
-impl PeerState {
-    /// What the node's value (`None`: no node) means.
-    pub fn parse(value: Option<&[u8]>) -> PeerState {
-        match value.map(text::parse_state) {
-            None | Some(Some(XenbusState::Unknown)) => PeerState::Missing,
-            Some(None) => PeerState::Nonsense,
-            Some(Some(state)) => PeerState::Is(state),
-        }
-    }
-}
-
-/// What the backend shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backend {
-    /// Its state.
-    pub state: PeerState,
-    /// Its `online` node is not 0: the toolstack does not take the device away.
-    pub online: bool,
-}
-
-/// Something that happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// The backend's nodes were read, because a watch fired or to begin with.
-    Backend(Backend),
-    /// [`Action::Publish`] is done: the state to announce (Initialised or Connected), or `None`
-    /// when it failed.
-    Published(Option<XenbusState>),
-    /// [`Action::Connect`] is done, well or not.
-    Connected(bool),
-    /// The driver cannot go on, or the backend broke the protocol.
-    Fault,
-    /// The driver is taken off the device.
-    Unbind,
-    /// The device's nodes are gone, or belong to another device now.
-    Vanish,
-    /// The domain was resumed: rings, ports and grants are lost, the backend is another one.
-    Resume,
-    /// Time passed.
-    Tick,
-}
-
-/// Something to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Make rings, ports and grants and write their nodes; then [`Input::Published`].
-    Publish,
-    /// Read the backend's properties and go live; then [`Input::Connected`].
-    Connect,
-    /// The backend announced itself anew: read its properties again.
-    Changed,
-    /// Stop, end pending work, drop rings, ports and grants.
-    Close,
-    /// Write this to the device's `state` node. A failure to write changes nothing.
-    WriteState(XenbusState),
-    /// Tell people that the backend does not go on.
-    ReportStall,
-    /// The device is gone for the driver. Always the last action.
-    Remove,
-}
 
 /// Why a device is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +80,8 @@ pub struct Machine {
     backend: Backend,
     /// Rings, ports and grants may exist.
     live: bool,
+    /// The backend has been told of rings, ports and grants.
+    offered: bool,
     /// The backend did not follow a reset: connect to it as it stands.
     reset_failed: bool,
     announced: XenbusState,
@@ -175,6 +108,7 @@ impl Machine {
                 online: true,
             },
             live: false,
+            offered: false,
             reset_failed: false,
             announced: XenbusState::Unknown,
             attempts: 0,
@@ -270,6 +204,7 @@ impl Machine {
                     XenbusState::Connected => state,
                     _ => XenbusState::Initialised,
                 };
+                self.offered = true;
                 self.write(state);
                 self.enter(Phase::Published, now.checked_add(STALL_LIMIT));
                 self.step(now);
@@ -388,22 +323,14 @@ impl Machine {
 
     fn step_closing(&mut self, why: Why, now: Millis) {
         use XenbusState as S;
-        let follows = matches!(
-            self.backend.state,
-            PeerState::Missing
-                | PeerState::Is(S::Closing | S::Closed | S::Initialising | S::InitWait)
-        );
-        if follows || self.is_due(now) {
+        let closing = self.backend.state == PeerState::Is(S::Closing);
+        if closing || self.has_let_go(why) || self.is_due(now) {
             self.closed(why, now);
         }
     }
 
     fn step_closed(&mut self, why: Why, now: Millis) {
-        use XenbusState as S;
-        let follows = matches!(
-            self.backend.state,
-            PeerState::Missing | PeerState::Is(S::Closed | S::Initialising | S::InitWait)
-        );
+        let follows = self.has_let_go(why);
         if !follows && !self.is_due(now) {
             return;
         }
@@ -419,6 +346,19 @@ impl Machine {
                 self.enter(Phase::Holding, None);
                 self.step(now);
             }
+        }
+    }
+
+    /// Whether the backend uses nothing of ours any more.
+    fn has_let_go(&self, why: Why) -> bool {
+        use XenbusState as S;
+        match self.backend.state {
+            PeerState::Missing | PeerState::Is(S::Closed) => true,
+            // One that was told of our rings may be about to map them; unless it is that state which made us close.
+            PeerState::Is(S::Initialising | S::InitWait) => {
+                !self.offered || matches!(why, Why::Peer | Why::Reset)
+            }
+            _ => false,
         }
     }
 
@@ -457,6 +397,7 @@ impl Machine {
     }
 
     fn wait_for_backend(&mut self, now: Millis) {
+        self.offered = false;
         self.write(XenbusState::Initialising);
         self.enter(Phase::Waiting, None);
         self.step(now);
@@ -535,5 +476,7 @@ impl Machine {
     }
 }
 
+#[cfg(test)]
+mod random_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use super::*;
-use proptest::prelude::*;
 use std::vec::Vec;
 use XenbusState as S;
 
@@ -227,6 +226,22 @@ fn unbind_with_a_dead_backend_ends_in_bounded_time_and_tells_the_truth() {
 }
 
 #[test]
+fn a_backend_about_to_map_the_rings_is_waited_for() {
+    let mut world = World::new(Kind::Blkback, S::InitWait);
+    world.input(Input::Backend(world.backend));
+    assert_eq!(world.frontend, S::Initialised);
+    world.input(Input::Unbind);
+    assert_eq!(
+        world.frontend,
+        S::Closing,
+        "InitWait does not show that it has let go"
+    );
+    world.settle();
+    assert!(world.machine.is_gone());
+    assert_eq!(world.frontend, S::Initialising);
+}
+
+#[test]
 fn detach_by_the_toolstack() {
     let mut world = connected(Kind::Blkback);
     world.log.clear();
@@ -414,76 +429,5 @@ fn state_nodes() {
         (Some(b""), PeerState::Nonsense),
     ] {
         assert_eq!(PeerState::parse(text), state);
-    }
-}
-
-fn inputs() -> impl Strategy<Value = Input> {
-    let state = prop_oneof![
-        Just(PeerState::Missing),
-        Just(PeerState::Nonsense),
-        (1usize..9).prop_map(|i| PeerState::Is(S::ALL[i])),
-    ];
-    prop_oneof![
-        6 => (state, any::<bool>()).prop_map(|(state, online)| Input::Backend(Backend { state, online })),
-        1 => Just(Input::Fault),
-        2 => Just(Input::Tick),
-        1 => Just(Input::Resume),
-        1 => prop_oneof![9 => Just(Input::Tick), 1 => Just(Input::Vanish), 1 => Just(Input::Unbind)],
-    ]
-}
-
-proptest! {
-    /// Whatever a backend shows, at whatever times: rings are made once and dropped once, the
-    /// driver goes live only on what it published, nothing follows Remove, no action is lost, and
-    /// an unbind ends within the limits.
-    #[test]
-    fn any_backend(
-        steps in prop::collection::vec((inputs(), 0u64..8000, any::<bool>(), 0usize..10), 0..80)
-    ) {
-        let mut machine = Machine::new();
-        let (mut now, mut published, mut live, mut removed) = (0, false, false, false);
-        let ending = [(Input::Unbind, 0, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0)];
-        for (input, pause, ok, state) in steps.into_iter().chain(ending) {
-            now += pause;
-            machine.handle(input, now);
-            prop_assert!(machine.queued < ACTIONS_MAX, "an action may have been lost");
-            let mut count = 0;
-            while let Some(action) = machine.next_action() {
-                prop_assert!(!removed, "{action:?} after Remove");
-                count += 1;
-                prop_assert!(count < 20, "it goes round in circles");
-                match action {
-                    Action::Publish => {
-                        prop_assert!(!published);
-                        published = true;
-                        let outcome = ok.then(|| S::ALL[state % 9]);
-                        machine.handle(Input::Published(outcome), now);
-                    }
-                    Action::Connect => {
-                        prop_assert!(published && !live);
-                        live = ok;
-                        machine.handle(Input::Connected(ok), now);
-                    }
-                    Action::Changed => prop_assert!(live),
-                    Action::Close => {
-                        prop_assert!(published);
-                        published = false;
-                        live = false;
-                    }
-                    Action::WriteState(state) => {
-                        prop_assert!(published || !matches!(state, S::Initialised | S::Connected));
-                        prop_assert!(!published || !matches!(state, S::Closed | S::Closing));
-                    }
-                    Action::ReportStall => prop_assert!(published),
-                    Action::Remove => {
-                        prop_assert!(!published);
-                        removed = true;
-                    }
-                }
-            }
-            prop_assert_eq!(machine.is_gone(), removed);
-            prop_assert_eq!(machine.is_connected(), live && published);
-        }
-        prop_assert!(removed, "an unbind does not end");
     }
 }
