@@ -42,7 +42,7 @@ struct Platform {
 }
 
 impl kernel::Module for Platform {
-    fn init(module: &'static ThisModule) -> Result<Self> {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
         let parameters = Parameters::read()?;
         surroundings::check_builtin()?;
         let hypercalls = Hypercalls::start(parameters.hypercall)?;
@@ -51,7 +51,7 @@ impl kernel::Module for Platform {
         let intx = device.intx();
         let events = step("event channels", xen_events::start(parameters.upcall, intx))?;
         let grants = step("grant table", xen_grants::start())?;
-        let bus = step("xenstore and bus", xen_bus::start(module))?;
+        let bus = step("xenstore and bus", xen_bus::start())?;
         let report = report::publish()?;
         Ok(Self {
             _report: report,

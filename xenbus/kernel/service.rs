@@ -250,7 +250,7 @@ pub struct Bus {
 ///
 /// # Errors
 /// `ENOMEM`, `EEXIST` when there is a bus of this name.
-pub fn start(_module: &'static ThisModule) -> Result<Bus> {
+pub fn start() -> Result<Bus> {
     // SAFETY: Once in the module's life, before anything can lock it.
     unsafe { SHARED.init() };
     let shared = Shared::new()?;
