@@ -144,12 +144,15 @@ impl Attachment {
     pub(crate) fn connect(self: &Arc<Self>, properties: &Properties, works: &WorkQueue) -> Result {
         let _no_io = NoIo::new();
         let mut state = self.lock();
+        if state.link == Link::Up {
+            return Err(EBUSY);
+        }
         let same = |old: Properties| old.is_same_disk(properties);
         if state.link == Link::Held && !state.properties.is_some_and(same) {
             pr_warn!("{}: the backend came back with another disk\n", self.name());
             self.kill(&mut state);
-            self.forget_dead(&mut state);
         }
+        self.forget_dead(&mut state);
         let published = state.published.take().ok_or(EINVAL)?;
         let depth = published.depth();
         let pool = Pool::new(depth, self.device.otherend_id(), properties.persistent)?;
@@ -157,7 +160,8 @@ impl Attachment {
             Some(disk) => disk.clone(),
             None => Arc::new(self.make_disk(properties, depth)?, GFP_KERNEL)?,
         };
-        // SAFETY: the disk is new or held, so it is quiesced and its queue closed; the state's lock orders the calls.
+        // SAFETY: neither up nor dying nor dead: the disk is new or held, so it is quiesced and its queue closed. The
+        // state's lock orders the calls.
         unsafe { self.queue()?.open(published, pool) };
         let is_new = state.disk.replace(disk.clone()).is_none();
         state.properties = Some(*properties);
