@@ -72,5 +72,4 @@ shows Closed || fail "the state is $(cat $DEVICE/state), but the backend holds o
 sync_send finished
 sync_wait cleaned 200
 wait_for 10 gone
-must_fail kernel_log 'xtest-0: no trace written'
 echo "a silent backend was given up after $took s"
