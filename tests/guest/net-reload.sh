@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # name: modprobe eth0 by the alias; the module removed and inserted again under traffic, nothing left behind
 # timeout: 120
-# load: xen-platform-pci
+# load: xen-platform-pci,xen-balloon,xen-vbd
 . ./lib.sh
 exists() { [ -d /sys/class/net/eth0 ]; }
 carrier() { [ "$(cat /sys/class/net/eth0/carrier 2>/dev/null)" = 1 ]; }
@@ -16,6 +16,8 @@ up() {
   ping -c 1 -s 3000 -W 10 10.0.0.1 >/dev/null || fail "no ping ($1)"
 }
 
+# modprobe would bring the other drivers too, and their grants: so they are there before the count.
+wait_for 20 [ -b /dev/xvde ]
 grants=$(report grants in_use)
 channels=$(grep -c xen-event /proc/interrupts)
 mkdir -p /etc/modprobe.d
