@@ -3,12 +3,12 @@
 
 /// Until when the I/O of a disk without backend waits, before it fails.
 ///
-/// A backend that comes back has earned new patience only when it has answered something, or was asked nothing: one
+/// The first loss has the whole patience. A backend that comes back has earned it anew only when it has answered something, or was asked nothing: one
 /// that connects and breaks off again and again, or connects and says nothing, cannot keep the guest's I/O waiting
 /// for ever. Time is the caller's, in any unit, and never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patience {
-    until: u64,
+    until: Option<u64>,
     answers: u64,
 }
 
@@ -16,21 +16,30 @@ impl Patience {
     /// The disk loses its backend at `now`. `answers` counts the answers from all backends so far, `unanswered` the
     /// requests that this one leaves behind, `all` is the whole patience.
     pub fn lost(&mut self, now: u64, answers: u64, unanswered: usize, all: u64) {
-        if answers != self.answers || unanswered == 0 {
+        if self.until.is_none() || answers != self.answers || unanswered == 0 {
             self.answers = answers;
-            self.until = now.saturating_add(all);
+            self.until = Some(now.saturating_add(all));
         }
     }
 
     /// What is left of it at `now`; 0 when it is over.
     pub fn left(&self, now: u64) -> u64 {
-        self.until.saturating_sub(now)
+        self.until.unwrap_or(0).saturating_sub(now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_disk_has_all_of_it() {
+        let mut patience = Patience::default();
+        patience.lost(100, 0, 1, 60);
+        assert_eq!(patience.left(100), 60);
+        patience.lost(110, 0, 1, 60);
+        assert_eq!(patience.left(110), 50);
+    }
 
     #[test]
     fn answers_renew_it() {
