@@ -368,6 +368,8 @@ pub fn ensure_host_packages(tools: &[(&str, &str)], progress: &dyn Progress) -> 
         let mut command = Command::new("apt-get");
         command
             .env("DEBIAN_FRONTEND", "noninteractive")
+            // Another run, or the machine's own updates, may be at it.
+            .args(["-o", "DPkg::Lock::Timeout=600"])
             .args(arguments)
             .stdin(Stdio::null());
         command

@@ -8,9 +8,9 @@ use std::thread;
 
 use anyhow::{anyhow, bail, Context, Result};
 
-use crate::archive::Archive;
+use crate::archive::{ensure_host_packages, Archive};
 use crate::cache::{Cache, Entry};
-use crate::dom0::{image_key, Dom0};
+use crate::dom0::{image_key, Dom0, HOST_TOOLS};
 use crate::image::{Image, Modules};
 use crate::machine;
 use crate::progress::Progress;
@@ -58,6 +58,8 @@ impl Bed {
     pub fn open(progress: &dyn Progress) -> Result<Self> {
         let cache = Cache::open()?;
         let archive = Archive::open(&cache, progress)?;
+        // All at once, before two threads could call apt-get.
+        ensure_host_packages(HOST_TOOLS, progress)?;
         let (dom0, toolchain) = thread::scope(|scope| {
             let dom0 = scope.spawn(|| {
                 let dom0 = Dom0::open(&cache, &archive, progress)?;

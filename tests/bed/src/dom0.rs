@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::archive::{ensure_host_packages, Archive};
+use crate::archive::Archive;
 use crate::cache::{Cache, Entry, Key};
 use crate::image::{read_unpacked, vmlinux, Image, Modules};
 use crate::machine::{self, Boot, Machine};
@@ -63,9 +63,11 @@ pub const COMMAND_LIMIT: Duration = Duration::from_secs(300);
 /// How many versions of each image stay.
 const IMAGES_KEPT: usize = 6;
 
-/// What the bed needs of this machine, as programs and the packages they come from.
-const HOST_TOOLS: &[(&str, &str)] = &[
+/// What the bed and the toolchain need of this machine, as programs and the packages they come from.
+pub const HOST_TOOLS: &[(&str, &str)] = &[
+    ("mmdebstrap", "mmdebstrap"),
     ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
     ("gcc", "gcc"),
     ("/usr/include/stdio.h", "libc6-dev"),
     ("objcopy", "binutils"),
@@ -87,7 +89,6 @@ impl Dom0 {
     /// Finds or makes the packages' tree and dom0's image.
     pub fn open(cache: &Cache, archive: &Archive, progress: &dyn Progress) -> Result<Self> {
         let tree = Tree::open(cache, archive, progress)?;
-        ensure_host_packages(HOST_TOOLS, progress)?;
         let image = cache.entry(
             "dom0",
             &image_key("dom0 image 1", &tree, &sources::DOM0),

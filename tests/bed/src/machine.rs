@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The emulated machine: QEMU without KVM, with an AMD processor whose SVM runs the real Xen.
 //!
-//! The options are those measured to work (see docs): `-monitor` because Xen's idle loop dies on MWAIT there, and
+//! The options are those measured to work (see README.md): `-monitor` because Xen's idle loop dies on MWAIT there, and
 //! `spec-ctrl=eager-fpu` on Xen's command line because TCG's XSAVE does not trap on CR0.TS, so that Xen's lazy FPU
 //! switching would leak registers between domains.
 
@@ -62,10 +62,42 @@ const GUESTS: &str = "guests.img";
 
 /// All that a snapshot fits to, besides the images: it can be restored on this very machine only.
 pub fn description() -> String {
-    format!(
-        "{OPTIONS:?} {MEMORY} {DISKS:?} {XEN_OPTIONS} {DOM0_OPTIONS} {}",
-        include_str!("machine.rs")
-    )
+    let devices = devices(GUESTS);
+    format!("{OPTIONS:?} {MEMORY} {devices:?} {DISKS:?} {XEN_OPTIONS} {DOM0_OPTIONS}")
+}
+
+/// QEMU's options for the devices. `guests` is the file of the disk with the guests' files.
+fn devices(guests: &str) -> Vec<String> {
+    let mut options = Vec::new();
+    for name in ["console", "monitor", "agent"] {
+        let socket = format!("socket,id={name},path={name},server=on,wait=off");
+        options.extend(["-chardev".to_owned(), socket]);
+    }
+    for (index, (name, _)) in DISKS.iter().enumerate() {
+        let (file, read_only) = match *name {
+            GUESTS => (guests, "on"),
+            name => (name, "off"),
+        };
+        let drive = format!("if=none,id=disk{index},format=raw,file={file},read-only={read_only}");
+        let device = format!("virtio-blk-pci,drive=disk{index}");
+        options.extend([
+            "-drive".to_owned(),
+            drive + ",cache=unsafe,file.locking=off",
+        ]);
+        options.extend(["-device".to_owned(), device]);
+    }
+    let others = [
+        "-serial",
+        "chardev:console",
+        "-mon",
+        "chardev=monitor,mode=control",
+        "-device",
+        "virtio-serial-pci",
+        "-device",
+        "virtserialport,chardev=agent,name=agent",
+    ];
+    options.extend(others.map(str::to_owned));
+    options
 }
 
 /// The files the machine boots from.
@@ -109,10 +141,14 @@ impl Machine {
         for path in ["qemu", "seabios"] {
             command.arg("-L").arg(share.join(path));
         }
+        let guests = match &boot.guests {
+            Some(path) => text(path)?,
+            None => GUESTS,
+        };
         command
             .args(OPTIONS)
             .args(["-m", &MEMORY.to_string()])
-            .args(Self::devices(boot)?);
+            .args(devices(guests));
         command
             .arg("-kernel")
             .arg(&boot.xen)
@@ -133,43 +169,6 @@ impl Machine {
             .spawn()
             .context("cannot start QEMU")?;
         Self::connect(child, directory)
-    }
-
-    fn devices(boot: &Boot) -> Result<Vec<String>> {
-        let mut options = Vec::new();
-        for name in ["console", "monitor", "agent"] {
-            options.extend([
-                "-chardev".to_owned(),
-                format!("socket,id={name},path={name},server=on,wait=off"),
-            ]);
-        }
-        for (index, (name, _)) in DISKS.iter().enumerate() {
-            let file = match &boot.guests {
-                Some(guests) if *name == GUESTS => text(guests)?,
-                _ => name,
-            };
-            let read_only = if *name == GUESTS { "on" } else { "off" };
-            let drive = format!("file={file},format=raw,if=none,id=disk{index},cache=unsafe,read-only={read_only},file.locking=off");
-            options.extend([
-                "-drive".to_owned(),
-                drive,
-                "-device".to_owned(),
-                format!("virtio-blk-pci,drive=disk{index}"),
-            ]);
-        }
-        for option in [
-            "-serial",
-            "chardev:console",
-            "-mon",
-            "chardev=monitor,mode=control",
-            "-device",
-            "virtio-serial-pci",
-            "-device",
-            "virtserialport,chardev=agent,name=agent",
-        ] {
-            options.push(option.to_owned());
-        }
-        Ok(options)
     }
 
     fn connect(mut child: Child, directory: &Path) -> Result<Self> {

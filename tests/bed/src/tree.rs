@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 
-use crate::archive::{ensure_host_packages, Archive};
+use crate::archive::Archive;
 use crate::cache::{Cache, Entry, Key};
 use crate::progress::Progress;
 
@@ -47,7 +47,6 @@ impl Tree {
                 key.with(name, version)
             });
         let entry = cache.entry("tree", &key, |to| {
-            ensure_host_packages(&[("mmdebstrap", "mmdebstrap")], progress)?;
             let step = progress.step("Unpacking Xen, QEMU and dom0's kernel", None);
             archive.bootstrap(
                 "extract",
