@@ -174,47 +174,45 @@ pub fn allocate_many(count: usize) -> Result<KVec<FreeRef>> {
 /// Fills `out` with free references, growing the table when there are not enough.
 fn fill(out: &mut [GrantRef], flags: Flags) -> Result {
     loop {
-        let (result, free) = {
+        // One look at the table: what was missing, and whether it could grow then.
+        let (result, counters) = {
             let mut table = TABLE.lock();
-            (table.allocate_many(out), table.counters().free)
+            (table.allocate_many(out), table.counters())
         };
         let Err(no_space) = result else {
-            if free < LOW_WATER && can_grow() {
+            if counters.free < LOW_WATER && growth(counters) != 0 {
                 retry::now();
             }
             return Ok(());
         };
-        if !growth_helps(no_space) {
+        if no_space.wanted > no_space.free.saturating_add(growth(counters)) {
             return Err(exhausted(no_space));
         }
         grow(flags)?;
     }
 }
 
-/// Whether there would be enough free references if the table grew to its limit.
-fn growth_helps(no_space: NoSpace) -> bool {
-    let frames = TABLE.lock().counters().frames;
-    let growth = LIMIT.load(Ordering::Relaxed).saturating_sub(frames);
-    let gain = growth.saturating_mul(ENTRIES_PER_FRAME);
-    no_space.wanted <= no_space.free.saturating_add(gain)
-}
-
-/// Whether Xen and the window allow one more frame.
-fn can_grow() -> bool {
-    TABLE.lock().counters().frames < LIMIT.load(Ordering::Relaxed)
+/// References that the table would gain if it grew to the limit of Xen and the window.
+fn growth(counters: grant_table::Counters) -> u32 {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    limit
+        .saturating_sub(counters.frames)
+        .saturating_mul(ENTRIES_PER_FRAME)
 }
 
 /// Grows the table in advance if few references are free. Process context.
 pub(crate) fn keep_reserve() {
     // A failure is not worth a word here: whoever needs a reference and gets none will say so.
-    while counters().table.free < LOW_WATER && can_grow() {
-        if grow(GFP_KERNEL).is_err() {
+    loop {
+        let counters = counters().table;
+        if counters.free >= LOW_WATER || growth(counters) == 0 || grow(GFP_KERNEL).is_err() {
             break;
         }
     }
 }
 
-/// Adds one frame. The bookkeeping is allocated here, so that ending a grant never allocates.
+/// Adds one frame, unless somebody else added the last one meanwhile. The bookkeeping is allocated here, so that ending a
+/// grant never allocates.
 fn grow(flags: Flags) -> Result {
     let mut chunk = KVec::with_capacity(ENTRIES_PER_FRAME as usize, flags)?;
     for _ in 0..ENTRIES_PER_FRAME {
@@ -223,7 +221,7 @@ fn grow(flags: Flags) -> Result {
     let mut table = TABLE.lock();
     let frame = table.counters().frames;
     if frame >= LIMIT.load(Ordering::Relaxed) {
-        return Err(ENOSPC);
+        return Ok(());
     }
     // Under the lock, so that two that grow at once do not place the same frame: a rare and short hypercall.
     Xen.add_to_physmap(PhysmapSpace::GrantTable(frame), place(frame))

@@ -6,13 +6,10 @@
 # allow: out of grant references
 . ./lib.sh
 
-mount -t debugfs none /sys/kernel/debug 2>/dev/null || true
-GRANTS=/sys/kernel/debug/xenpv/grants
-counter() { sed -n "s/^$1 //p" $GRANTS; }
+counter() { report grants "$1"; }
 
 equal "frames at first" "$(counter frames)" 1
-insert xen-selftest room=1 || fail "$(dmesg | grep xen_selftest)"
-rmmod xen_selftest
+self_test 1
 equal "frames in the end" "$(counter frames)" "$(counter max_frames)"
 equal "references in use" "$(counter in_use)" 0
 kernel_log "out of grant references: " || fail "exhaustion without a line"

@@ -6,16 +6,14 @@
 # allow: out of grant references
 . ./lib.sh
 
-mount -t debugfs none /sys/kernel/debug 2>/dev/null || true
-GRANTS=/sys/kernel/debug/xenpv/grants
-counter() { sed -n "s/^$1 //p" $GRANTS; }
+counter() { report grants "$1"; }
 deferred_is() { [ "$(counter deferred)" = "$1" ]; }
 
 insert xen-selftest leave=1
 rmmod xen_selftest
 reference=$(dmesg | sed -n 's/.*left reference //p')
 equal "deferred" "$(counter deferred)" 1
-equal "pages" "$(cat /sys/kernel/debug/xenpv/pages)" "live 1"
+equal "pages" "$(report pages live)" 1
 
 rmmod xen_platform_pci
 kernel_log "pages still mapped by another domain at unload: 1," || fail "the leak has no line"
@@ -24,8 +22,7 @@ kernel_log "still in use by another domain since an earlier load: 1," || fail "w
 equal "deferred after the reload" "$(counter deferred)" 1
 
 # The cases take every reference there is, and check that all but this one can be had.
-insert xen-selftest room=1 || fail "$(dmesg | grep xen_selftest)"
-rmmod xen_selftest
+self_test 1
 equal "still deferred" "$(counter deferred)" 1
 
 insert xen-selftest "release=$reference"
