@@ -251,7 +251,7 @@ fn order(
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     let (modules, all) = match (guest.driver, &guest.modules) {
         _ if place == Place::Dom0 => (None, Vec::new()),
-        (Driver::Mainline, _) => (None, names(guest::MAINLINE_MODULES)),
+        (Driver::Mainline, given) => (given.clone(), names(guest::MAINLINE_MODULES)),
         (Driver::Xenpv, Some(directory)) => (Some(directory.clone()), names(MODULES)),
         (Driver::Xenpv, None) => (Some(built_modules(bed, progress)?), names(MODULES)),
     };

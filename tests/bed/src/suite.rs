@@ -123,7 +123,7 @@ impl Test {
             disks: self.disks.clone(),
             vifs: self.vifs.clone(),
             files: files.to_vec(),
-            modules: (self.guest.driver == Driver::Xenpv).then(|| modules.to_owned()),
+            modules: Some(modules.to_owned()),
             load: match self.load.as_deref() {
                 Some("none") => Vec::new(),
                 Some(list) => list.split(',').map(|name| name.trim().to_owned()).collect(),
