@@ -224,6 +224,7 @@ impl<T: Operations> Inner<T> {
                 (*set).queue_depth = queues.depth;
                 (*set).numa_node = bindings::NUMA_NO_NODE;
                 (*set).cmd_size = PDU_SIZE;
+                // Whoever has the real disk sorts the requests; to do it here as well only costs time.
                 (*set).flags = bindings::BLK_MQ_F_NO_SCHED_BY_DEFAULT;
                 (*set).timeout = bindings::__msecs_to_jiffies(queues.timeout_ms) as u32;
                 (*set).driver_data = Arc::as_ptr(&operations).cast_mut().cast();

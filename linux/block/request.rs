@@ -215,7 +215,8 @@ impl<T: Operations> CompletedList<T> {
     pub fn complete(self) {
         let list = ManuallyDrop::new(self);
         let several = list.head != list.tail;
-        let mut batch = bindings::io_comp_batch::default();
+        // SAFETY: a structure of C, of which all bytes zero are the empty batch (`DEFINE_IO_COMP_BATCH`).
+        let mut batch: bindings::io_comp_batch = unsafe { core::mem::zeroed() };
         let mut next = list.head;
         while let Some(rq) = NonNull::new(next) {
             // SAFETY: `rq` is in this list, which owns it.
