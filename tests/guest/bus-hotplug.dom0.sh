@@ -9,9 +9,10 @@ sync_wait attach 400
 xl block-attach guest phy:/dev/ram0,xvdf,w
 xl network-attach guest type=vif
 sync_wait detach 400
-# No driver will let go of them.
-xl block-detach guest xvdf force
-xl network-detach guest 1 force
+# No driver will let go of them; xl can only force disks.
+xl block-detach --force guest xvdf
+xenstore-rm "$home/vif/1"
+xenstore-rm "/local/domain/0/backend/vif/$domid/1"
 sync_send detached
 
 sync_wait many 400

@@ -10,8 +10,12 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
 use kernel::time::{delay::fsleep, Delta};
+use linux::memremap::Mapping;
 use linux::thread::{now_ms, Thread, Work};
 use xen_bus::store::{self, Event, Watch, WatchHandler};
+use xen_hypercall::{to_error, Xen};
+use xen_sys::hvm::PARAM_STORE_PFN;
+use xen_sys::{Hypervisor, PAGE_SIZE};
 
 pub(crate) const CASES: &[Case] = &[
     ("store: what the store refuses is an errno", refusals),
@@ -26,7 +30,14 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("store: a flood of events is folded", flood),
     ("store: watches come and go beside traffic", watch_churn),
+    (
+        "store: a ring that makes no sense is begun anew",
+        lost_stream,
+    ),
 ];
+
+/// Where the store's index of its replies is in its page.
+const RSP_PROD: usize = xen_sys::xenstore::interface::RSP_PROD;
 
 const ROOT: &[u8] = b"data/selftest";
 
@@ -360,5 +371,41 @@ fn watch_churn() -> Result<(), Failure> {
     ensure(xen_bus::counters().watches == watches, "a watch is left")?;
     ensure(xen_bus::counters().requests == 0, "a request is left")?;
     clean();
+    Ok(())
+}
+
+/// Sets the store's index where it cannot be, as a mad store would, and expects everything back.
+fn lost_stream() -> Result<(), Failure> {
+    clean();
+    let losses = xen_bus::counters().losses;
+    let counting = Counting::new()?;
+    let watch = watched(&counting)?;
+    let calls = counting.calls();
+    spoil_ring()?;
+    let lost = until(|| {
+        // What is asked meanwhile ends, well or not.
+        let _ = store::read(b"name");
+        xen_bus::counters().losses > losses
+    });
+    ensure(lost, "nonsense in the ring is not noticed")?;
+    ensure(
+        until(|| store::read(b"name").is_ok()),
+        "the connection does not come back",
+    )?;
+    ensure(
+        until(|| counting.calls() > calls),
+        "the watch is not registered again",
+    )?;
+    drop(watch);
+    Ok(())
+}
+
+fn spoil_ring() -> Result<(), Failure> {
+    let gfn = Xen.hvm_get_param(PARAM_STORE_PFN).map_err(to_error);
+    let page = call(gfn, "no page of the store")? * PAGE_SIZE as u64;
+    let mapping = call(Mapping::new(page, PAGE_SIZE), "the store's page")?;
+    // SAFETY: The index lies in the page, which stays mapped, and is accessed by atomics on our side.
+    let index = unsafe { AtomicU32::from_ptr(mapping.as_ptr().as_ptr().add(RSP_PROD).cast()) };
+    index.fetch_add(0x5000, SeqCst);
     Ok(())
 }

@@ -12,6 +12,9 @@ use xen_sys::hvm::{PARAM_STORE_EVTCHN, PARAM_STORE_PFN};
 use xen_sys::xenstore::{CONNECTED, RING_SIZE, SERVER_FEATURE_RECONNECTION};
 use xen_sys::{Hypervisor, Port, PAGE_SIZE};
 
+/// Most bytes to a former owner that are thrown away at once: far more than one that left in good order leaves.
+const DISCARD_MAX: usize = 64 * RING_SIZE;
+
 /// Wakes the reader when the store has done something.
 pub(crate) struct Signal(Arc<Shared>);
 
@@ -89,11 +92,15 @@ impl Connection {
     /// Throws away what the store has sent to a former owner.
     ///
     /// # Errors
-    /// The store's indices cannot be.
-    pub(crate) fn discard_replies(&mut self) -> core::result::Result<(), RingViolation> {
+    /// `EIO` when the store's indices cannot be, or when it never stops.
+    pub(crate) fn discard_replies(&mut self) -> Result {
         let mut bytes = [0; 64];
-        while self.read(&mut bytes)? != 0 {}
-        Ok(())
+        for _ in 0..DISCARD_MAX / bytes.len() {
+            if self.read(&mut bytes).map_err(|_| EIO)? == 0 {
+                return Ok(());
+            }
+        }
+        Err(EIO)
     }
 
     /// Sends as much of `bytes` as there is room for, and says how much.

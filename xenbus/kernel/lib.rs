@@ -3,12 +3,12 @@
 //!
 //! Two threads serve the whole:
 //!
-//! * `xenpv-store` ([`reader`]) takes messages out of the store's ring: replies wake the one who asked, events are
+//! * `xenpv-store` (`reader`) takes messages out of the store's ring: replies wake the one who asked, events are
 //!   noted with their watch. It never asks the store anything itself.
-//! * `xenpv-bus` ([`worker`]) brings the connection up (and up again), runs the callbacks of watches, takes up and drops
+//! * `xenpv-bus` (`worker`) brings the connection up (and up again), runs the callbacks of watches, takes up and drops
 //!   devices, and moves each device's state machine. Frontends are called here, one call at a time for each device.
 //!
-//! Requests go out from whatever thread asks, many at a time, and each waits for its own reply ([`link`]). What is
+//! Requests go out from whatever thread asks, many at a time, and each waits for its own reply (`link`). What is
 //! decided is decided in the pure crate `xenbus`.
 //!
 //! Locks, in the order in which they nest: a device's `core`, the link's `io`, the `book` of watches. No callback runs

@@ -206,7 +206,7 @@ impl Device {
     }
 
     /// Whether the device's nodes belong to another device than the one that was taken up: it has another backend, or
-    /// the toolstack made it anew.
+    /// the toolstack made it anew. What the store did not take of ours yet says nothing.
     pub(crate) fn is_replaced(&self) -> bool {
         // With the lock, so that our own writes of the state are not in between.
         let core = self.core.lock();
@@ -220,8 +220,9 @@ impl Device {
         }
         let state = self.read(b"state").map(|value| text::parse_state(&value));
         let shown = self.shown();
+        let unwritten = self.unwritten.load(Ordering::Acquire);
         drop(core);
-        state == Ok(Some(XenbusState::Initialising)) && shown != XenbusState::Initialising
+        !unwritten && state == Ok(Some(XenbusState::Initialising)) && shown != XenbusState::Initialising
     }
 
     /// Without a driver, the device shows what the store says.

@@ -204,8 +204,8 @@ impl Shared {
     pub(crate) fn request(&self, op: Operation, tx_id: u32, parts: &[&[u8]]) -> Result<KVec<u8>> {
         let limit = self.limit();
         let deadline = now_ms().saturating_add(limit);
-        let here =
-            || !matches!(self.link(), Link::Down | Link::Opening) || self.is_worker_leaving();
+        // The worker is who brings the store there: it would wait for itself.
+        let here = || !matches!(self.link(), Link::Down | Link::Opening) || self.is_worker();
         if !here() {
             self.changed
                 .wait(Sleep::Killable, Some(REQUEST_LIMIT), here)?;

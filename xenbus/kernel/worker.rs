@@ -18,7 +18,7 @@ const OPENING_LIMIT: u64 = 5_000;
 /// Pause before the first further attempt to connect; each one doubles it.
 const PAUSE_MIN: u64 = 500;
 /// Longest pause between two attempts.
-const PAUSE_MAX: u64 = 30_000;
+const PAUSE_MAX: u64 = 5_000;
 /// Callbacks in a row before the devices are looked at.
 const CALLBACKS: u32 = 64;
 /// Pause before another look at the devices, when one failed.
@@ -135,6 +135,9 @@ impl Worker {
         match result.and_then(|()| self.greet()) {
             Ok(()) => {
                 self.pause.store(PAUSE_MIN, Ordering::Relaxed);
+                // A store that greets well and then talks nonsense is not met, and complained about, without end.
+                self.attempt_at
+                    .store(now_ms().saturating_add(PAUSE_MIN), Ordering::Relaxed);
                 if self.told.swap(false, Ordering::Relaxed) {
                     pr_info!("connected to xenstored\n");
                 }
@@ -177,7 +180,7 @@ impl Worker {
                 Self::reconnect(&mut connection)?;
             } else {
                 // Whole messages, if the former owner left in good order. Their ids are none of ours.
-                connection.discard_replies().map_err(|_| EIO)?;
+                connection.discard_replies()?;
             }
         }
         self.shared.io.lock().connection = Some(connection);
