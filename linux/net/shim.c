@@ -175,6 +175,9 @@ void xenpv_net_free(struct net_device *dev)
 
 int xenpv_net_register(struct net_device *dev, struct device *parent)
 {
+	/* A registration that failed late leaves it beyond another try. */
+	if (dev->reg_state != NETREG_UNINITIALIZED)
+		return -ENODEV;
 	SET_NETDEV_DEV(dev, parent);
 	return register_netdev(dev);
 }

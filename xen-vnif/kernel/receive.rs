@@ -183,7 +183,7 @@ impl Receive {
         }
         self.queue.frame().pieces().for_each(&mut take);
         if kept {
-            return Err(Violation::StillMapped);
+            return Err(self.queue.distrust(Violation::StillMapped));
         }
         Ok(skb)
     }

@@ -177,7 +177,7 @@ impl Transmit {
             counters.add(Counter::TxErrors, reaped.dropped.into());
         }
         if kept {
-            return Err(Violation::StillMapped);
+            return Err(self.queue.distrust(Violation::StillMapped));
         }
         Ok(reaped.slots)
     }
@@ -262,7 +262,8 @@ impl Transmit {
         Err(NotSent)
     }
 
-    /// Copies the head and grants the rest in place. There is room: the stack is stopped before there is none.
+    /// Copies the head and grants the rest in place. There is room, for the stack is stopped before there is none; but an
+    /// interface that was taken down with a full ring may be up again: then the first slot is refused.
     fn place_parts(
         &mut self,
         plan: &Plan<'_>,

@@ -165,8 +165,10 @@ impl<P: RxPage, S: DerefMut<Target = [Option<P>]>> RxQueue<P, S> {
         drop(self.post(page));
     }
 
+    /// Ends the trust in the backend: from now on nothing is shown to it or believed, whatever is called fails with
+    /// `violation`. Also for what the queue's owner finds out.
     #[cold]
-    fn distrust(&mut self, violation: Violation) -> Violation {
+    pub fn distrust(&mut self, violation: Violation) -> Violation {
         self.violation = Some(violation);
         violation
     }

@@ -2,6 +2,7 @@
 //! Unit and property tests of the core, and the core on real rings against honest and hostile backends.
 mod features;
 mod liar;
+mod limits;
 mod refill;
 mod rings;
 mod rx;

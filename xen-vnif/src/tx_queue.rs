@@ -102,10 +102,12 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     }
 
     /// Writes one slot of a packet; the backend sees it after [`show`](Self::show). The payload comes back when the
-    /// ring is full.
+    /// ring is full, the first slot's also when it has no room for the whole packet: one that fits in part would run
+    /// into the next one.
     #[inline]
     pub fn push(&mut self, plan: &Plan<'_>, part: &Part, payload: P) -> Result<(), P> {
-        if self.ring.free_requests() == 0 {
+        let needed = if part.index == 0 { plan.slots() } else { 1 };
+        if self.ring.free_requests() < u32::from(needed) {
             return Err(payload);
         }
         let waited_for = payload.is_waited_for();
@@ -197,8 +199,10 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.violation.map_or(Ok(()), Err)
     }
 
+    /// Ends the trust in the backend: from now on nothing is shown to it or believed, whatever is called fails with
+    /// `violation`. Also for what the queue's owner finds out.
     #[cold]
-    fn distrust(&mut self, violation: Violation) -> Violation {
+    pub fn distrust(&mut self, violation: Violation) -> Violation {
         self.violation = Some(violation);
         violation
     }
