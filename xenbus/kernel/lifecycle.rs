@@ -222,7 +222,9 @@ impl Device {
         let shown = self.shown();
         let unwritten = self.unwritten.load(Ordering::Acquire);
         drop(core);
-        !unwritten && state == Ok(Some(XenbusState::Initialising)) && shown != XenbusState::Initialising
+        !unwritten
+            && state == Ok(Some(XenbusState::Initialising))
+            && shown != XenbusState::Initialising
     }
 
     /// Without a driver, the device shows what the store says.
