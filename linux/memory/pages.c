@@ -16,8 +16,11 @@
  */
 #define XENPV_BALLOON_MARK 0x78656e7062616c6cul
 
-/* Gentle: fails rather than reclaim hard. No __GFP_MOVABLE, since a page without memory cannot be moved. */
-#define XENPV_BALLOON_GFP (GFP_HIGHUSER | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC)
+/*
+ * Gentle: fails rather than reclaim hard. Waits for no I/O: the bus's thread, which brings a lost disk back, may wait for
+ * the balloon's lock. No __GFP_MOVABLE, since a page without memory cannot be moved.
+ */
+#define XENPV_BALLOON_GFP (GFP_NOIO | __GFP_HIGHMEM | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC)
 
 /* Pages of RAM that the guest booted with, whatever they are used for. */
 u64 xenpv_memory_present(void)
@@ -106,12 +109,12 @@ u64 xenpv_balloon_adopt(struct list_head *list)
 		for (; pfn < end; pfn++) {
 			struct page *page = pfn_to_online_page(pfn);
 
+			if (!(pfn % 4096))
+				cond_resched();
 			if (!page || !PageOffline(page) || page_private(page) != XENPV_BALLOON_MARK)
 				continue;
 			list_add(&page->lru, list);
 			found++;
-			if (!(found % 1024))
-				cond_resched();
 		}
 	}
 	return found;
