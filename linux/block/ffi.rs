@@ -52,6 +52,4 @@ extern "C" {
         batch: *mut bindings::io_comp_batch,
         failed: bool,
     ) -> bool;
-    pub(crate) fn xenpv_blk_noio_save() -> c_uint;
-    pub(crate) fn xenpv_blk_noio_restore(flags: c_uint);
 }

@@ -9,7 +9,7 @@
 //! 2. [`Operations`] is what the driver does with requests; [`Disk`] holds it, the tag set and the gendisk.
 //! 3. [`Request`] is one owned request: whoever holds it ends it, completes it or gives it back, once.
 //! 4. [`IrqLock`] is the lock for what an interrupt handler and `queue_rq` share.
-//! 5. [`NoIo`] and [`WorkQueue`] are for a driver's own work beside the hot path.
+//! 5. [`WorkQueue`] is for a driver's own work beside the hot path.
 //!
 //! C counterparts: `include/linux/blk-mq.h`, `include/linux/blkdev.h`.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
@@ -18,7 +18,6 @@ mod disk;
 mod ffi;
 mod lock;
 mod major;
-mod noio;
 mod operations;
 mod request;
 mod work;
@@ -26,7 +25,6 @@ mod work;
 pub use disk::{Counter, Disk, DiskConfig};
 pub use lock::{IrqGuard, IrqLock};
 pub use major::Major;
-pub use noio::NoIo;
 pub use operations::{Operations, QueueSetup};
 pub use request::{CompletedList, Op, Request, Status};
 pub use work::WorkQueue;

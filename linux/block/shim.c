@@ -8,7 +8,6 @@
 #include <linux/bvec.h>
 #include <linux/hdreg.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
@@ -156,14 +155,4 @@ void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request)
 bool xenpv_blk_add_to_batch(struct request *rq, struct io_comp_batch *batch, bool failed)
 {
 	return blk_mq_add_to_batch(rq, batch, failed, blk_mq_end_request_batch);
-}
-
-unsigned int xenpv_blk_noio_save(void)
-{
-	return memalloc_noio_save();
-}
-
-void xenpv_blk_noio_restore(unsigned int flags)
-{
-	memalloc_noio_restore(flags);
 }

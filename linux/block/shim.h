@@ -32,8 +32,6 @@ struct gendisk *xenpv_blk_alloc_disk(struct blk_mq_tag_set *set, const struct xe
 				     struct xenpv_blk_owner *owner);
 int xenpv_blk_add_disk(struct device *parent, struct gendisk *disk);
 void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request);
-unsigned int xenpv_blk_noio_save(void);
-void xenpv_blk_noio_restore(unsigned int flags);
 bool xenpv_blk_add_to_batch(struct request *rq, struct io_comp_batch *batch, bool failed);
 
 #endif

@@ -58,13 +58,14 @@ bool xenpv_thread_is_current(const struct task_struct *task)
 	return task == current;
 }
 
-/*
- * No allocation of this thread, however deep, may wait for I/O from now on: the I/O may need a disk that this thread is
- * to bring back.
- */
-void xenpv_thread_set_noio(void)
+unsigned int xenpv_noio_save(void)
 {
-	memalloc_noio_save();
+	return memalloc_noio_save();
+}
+
+void xenpv_noio_restore(unsigned int flags)
+{
+	memalloc_noio_restore(flags);
 }
 
 /* Lets others run, if they are due. */

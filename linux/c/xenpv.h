@@ -60,7 +60,8 @@ struct task_struct *xenpv_thread_create(int (*function)(void *data), void *data,
 void xenpv_thread_stop(struct task_struct *task);
 bool xenpv_thread_should_stop(void);
 bool xenpv_thread_is_current(const struct task_struct *task);
-void xenpv_thread_set_noio(void);
+unsigned int xenpv_noio_save(void);
+void xenpv_noio_restore(unsigned int flags);
 void xenpv_yield(void);
 u64 xenpv_monotonic_ms(void);
 

@@ -6,7 +6,8 @@
 
 use core::ptr::NonNull;
 use kernel::error::{code::ERESTARTSYS, from_err_ptr};
-use kernel::{bindings, ffi, prelude::*, static_lock_class, sync::Arc, types::Opaque};
+use kernel::types::{NotThreadSafe, Opaque};
+use kernel::{bindings, ffi, prelude::*, static_lock_class, sync::Arc};
 
 #[expect(
     improper_ctypes,
@@ -29,7 +30,8 @@ extern "C" {
     fn xenpv_thread_stop(task: *mut bindings::task_struct);
     fn xenpv_thread_should_stop() -> bool;
     fn xenpv_thread_is_current(task: *const bindings::task_struct) -> bool;
-    fn xenpv_thread_set_noio();
+    fn xenpv_noio_save() -> ffi::c_uint;
+    fn xenpv_noio_restore(flags: ffi::c_uint);
     fn xenpv_yield();
     fn xenpv_monotonic_ms() -> u64;
 }
@@ -137,6 +139,34 @@ unsafe extern "C" fn call(data: *mut ffi::c_void) -> bool {
     condition()
 }
 
+/// As long as this lives, no allocation of the current task, however deep, waits for I/O (`memalloc_noio_save`): the I/O
+/// may need the very disk that the memory is for, or that a thread which waits for this one is to bring back. Guards
+/// may be nested, and go in the reverse order.
+pub struct NoIo {
+    flags: ffi::c_uint,
+    _task: NotThreadSafe,
+}
+
+impl NoIo {
+    /// Begins the time without I/O.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        // SAFETY: Sets a flag of the current task.
+        let flags = unsafe { xenpv_noio_save() };
+        Self {
+            flags,
+            _task: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for NoIo {
+    fn drop(&mut self) {
+        // SAFETY: On the same task, since a guard cannot be sent, with what `new` got.
+        unsafe { xenpv_noio_restore(self.flags) };
+    }
+}
+
 /// What a thread does.
 pub trait Work: Send + Sync + 'static {
     /// Runs in the thread. Returns soon after [`should_stop`] says so; waits must ask it in their condition.
@@ -200,8 +230,7 @@ impl<T: Work> Drop for Thread<T> {
 unsafe extern "C" fn run<T: Work>(data: *mut ffi::c_void) -> ffi::c_int {
     // SAFETY: By the contract of this function.
     let work = unsafe { &*data.cast::<T>() };
-    // SAFETY: Only changes a flag of this thread, which is ours.
-    unsafe { xenpv_thread_set_noio() };
+    let _no_io = NoIo::new();
     work.run();
     0
 }

@@ -22,9 +22,8 @@ use kernel::{
     },
     time::{msecs_to_jiffies, Instant, Monotonic},
 };
-use linux_block::{
-    Counter, Disk, DiskConfig, NoIo, Operations, QueueSetup, Request, Status, WorkQueue,
-};
+use linux::thread::NoIo;
+use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status, WorkQueue};
 use vbd_core::{Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::blkif::SECTOR_SIZE;

@@ -6,7 +6,7 @@ use crate::service::shared;
 use crate::DeviceRef;
 use core::sync::atomic::Ordering;
 use kernel::{prelude::*, sync::Arc};
-use linux::thread::{now_ms, Sleep};
+use linux::thread::{now_ms, NoIo, Sleep};
 use xen_sys::XenbusState;
 
 /// How long a registration waits for the devices there are, in milliseconds.
@@ -93,6 +93,8 @@ fn register(
     module: &'static ThisModule,
     vtable: &'static Vtable,
 ) -> Result<DriverRegistration> {
+    // The worker waits for the locks that are held in here.
+    let _no_io = NoIo::new();
     let registration = DriverRegistration {
         driver: Some(linux::bus::Driver::register(name, devtype, module, vtable)?),
         vtable,
@@ -126,6 +128,8 @@ fn settle(devtype: &CStr) {
 
 impl Drop for DriverRegistration {
     fn drop(&mut self) {
+        // As in `register`.
+        let _no_io = NoIo::new();
         // All devices at once, so that silent backends cost their time only once.
         if let Ok(devices) = shared().and_then(|shared| shared.snapshot()) {
             devices

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::prelude::*;
 use kernel::sync::{Arc, MutexGuard};
 use linux::bus::BusDevice;
-use linux::thread::{now_ms, Sleep};
+use linux::thread::{now_ms, NoIo, Sleep};
 use xen_sys::XenbusState;
 use xenbus::frontend::{Action, Backend, Input, Machine, PeerState};
 use xenbus::{path, text, Millis};
@@ -58,6 +58,8 @@ fn is_due(time: &AtomicU64) -> bool {
 impl Device {
     /// Gives the device to a driver. The worker does the rest.
     pub(crate) fn bind(device: &BusDevice<Self>, driver: &'static Vtable) -> Result {
+        // Whoever binds holds locks that the worker waits for, and the worker brings disks back.
+        let _no_io = NoIo::new();
         let frontend = (driver.probe)(&device.into())?;
         device.connecting.store(true, Ordering::Release);
         device.core.lock().bound = Some(Bound {
@@ -73,6 +75,8 @@ impl Device {
 
     /// Takes the device away from its driver: closes it, waiting for the backend within limits.
     pub(crate) fn unbind(&self) {
+        // As in `bind`.
+        let _no_io = NoIo::new();
         let mut input = Input::Unbind;
         loop {
             let mut core = self.core.lock();

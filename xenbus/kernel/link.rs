@@ -9,7 +9,7 @@ use crate::service::{Link, Shared};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::sync::{new_spinlock, Arc, SpinLock};
 use kernel::{alloc::AllocError, prelude::*};
-use linux::thread::{now_ms, should_stop, Sleep, WaitQueue};
+use linux::thread::{now_ms, should_stop, NoIo, Sleep, WaitQueue};
 use xenbus::client::{BeginError, Client, Refused};
 use xenbus::table::RequestId;
 use xenbus::wire::{Header, Operation};
@@ -226,6 +226,8 @@ impl Shared {
         parts: &[&[u8]],
         deadline: Millis,
     ) -> Result<KVec<u8>> {
+        // Allocates under the lock that the threads of the bus need, which bring disks back.
+        let _no_io = NoIo::new();
         let waiter = Waiter::new()?;
         let id = self.begin(op, tx_id, parts, &waiter, deadline)?;
         let limit = deadline.saturating_sub(now_ms());
