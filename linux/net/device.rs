@@ -8,7 +8,7 @@ use core::{
     pin::Pin,
     ptr::NonNull,
 };
-use kernel::{bindings::sk_buff, error::to_result, ffi::c_char, prelude::*};
+use kernel::{bindings::sk_buff, error::to_result, ffi::c_char, prelude::*, types::NotThreadSafe};
 
 use crate::{
     ffi::{self, Callbacks, Private, RawNapi, RawNetDevice},
@@ -130,6 +130,19 @@ impl Interface {
         unsafe { ffi::xenpv_net_tx_wake(self.as_raw()) };
     }
 
+    /// Takes the lock that the stack holds around `start_xmit`, with softirqs held off. A driver's own transmit lock
+    /// nests inside: netpoll, which sends from hard interrupts, tries this one and gives up where it would wait for
+    /// itself. For the same reason a poll with a budget of 0 must not `wait`; it gets `None` when somebody sends.
+    #[inline]
+    pub fn lock_queue(&self, wait: bool) -> Option<QueueGuard<'_>> {
+        // SAFETY: By the type invariant.
+        let locked = unsafe { ffi::xenpv_net_tx_lock(self.as_raw(), wait) };
+        locked.then_some(QueueGuard {
+            interface: self,
+            _cpu: NotThreadSafe,
+        })
+    }
+
     /// Waits for a running `start_xmit`; none runs afterwards until [`wake_queue`](Self::wake_queue). In process
     /// context.
     pub fn disable_queue(&self) {
@@ -180,6 +193,20 @@ impl Interface {
         .fold(0, |all, (_, flag)| all | flag);
         // SAFETY: By the type invariant.
         unsafe { ffi::xenpv_net_set_limits(self.as_raw(), features, limits.mtu_max) };
+    }
+}
+
+/// No `start_xmit` runs while it lives, see [`Interface::lock_queue`].
+pub struct QueueGuard<'a> {
+    interface: &'a Interface,
+    _cpu: NotThreadSafe,
+}
+
+impl Drop for QueueGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The lock was taken when this was made, and this cannot leave the thread.
+        unsafe { ffi::xenpv_net_tx_unlock(self.interface.as_raw()) };
     }
 }
 

@@ -68,6 +68,8 @@ extern "C" {
     pub(crate) fn xenpv_net_set_mtu(dev: *mut RawNetDevice, mtu: u32);
     pub(crate) fn xenpv_net_carrier(dev: *mut RawNetDevice, up: bool);
     pub(crate) fn xenpv_net_notify_peers(dev: *mut RawNetDevice);
+    pub(crate) fn xenpv_net_tx_lock(dev: *mut RawNetDevice, wait: bool) -> bool;
+    pub(crate) fn xenpv_net_tx_unlock(dev: *mut RawNetDevice);
     pub(crate) fn xenpv_net_tx_disable(dev: *mut RawNetDevice);
     pub(crate) fn xenpv_net_tx_stop(dev: *mut RawNetDevice);
     pub(crate) fn xenpv_net_tx_wake(dev: *mut RawNetDevice);

@@ -22,6 +22,7 @@ mod skb;
 
 pub use bh::BhDisabled;
 pub use device::{
-    CounterList, CounterNames, Interface, Limits, Napi, NetDevice, Operations, Statistics,
+    CounterList, CounterNames, Interface, Limits, Napi, NetDevice, Operations, QueueGuard,
+    Statistics,
 };
 pub use skb::{Fragment, RxChecksum, RxSkb, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};

@@ -41,8 +41,8 @@ static int xenpv_net_open(struct net_device *dev)
 	struct xenpv_net *net = netdev_priv(dev);
 
 	napi_enable(&net->napi);
-	netif_tx_start_all_queues(dev);
 	net->callbacks->opened(dev);
+	netif_tx_start_all_queues(dev);
 	return 0;
 }
 
@@ -223,6 +223,22 @@ void xenpv_net_carrier(struct net_device *dev, bool up)
 void xenpv_net_notify_peers(struct net_device *dev)
 {
 	netdev_notify_peers(dev);
+}
+
+/* The lock that the stack holds around start_xmit. Softirqs are off. */
+bool xenpv_net_tx_lock(struct net_device *dev, bool wait)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+
+	if (!wait)
+		return __netif_tx_trylock(queue);
+	__netif_tx_lock(queue, smp_processor_id());
+	return true;
+}
+
+void xenpv_net_tx_unlock(struct net_device *dev)
+{
+	__netif_tx_unlock(netdev_get_tx_queue(dev, 0));
 }
 
 /* No start_xmit runs after this, nor will one until xenpv_net_tx_wake(). */

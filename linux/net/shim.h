@@ -61,6 +61,8 @@ void xenpv_net_set_limits(struct net_device *dev, u32 features, u32 mtu_max);
 void xenpv_net_set_mtu(struct net_device *dev, u32 mtu);
 void xenpv_net_carrier(struct net_device *dev, bool up);
 void xenpv_net_notify_peers(struct net_device *dev);
+bool xenpv_net_tx_lock(struct net_device *dev, bool wait);
+void xenpv_net_tx_unlock(struct net_device *dev);
 void xenpv_net_tx_disable(struct net_device *dev);
 void xenpv_net_tx_stop(struct net_device *dev);
 void xenpv_net_tx_wake(struct net_device *dev);

@@ -94,7 +94,7 @@ impl Frontend for Vnif {
             csum_v6: features.csum_v6,
             mtu_max: features.mtu_max(),
         });
-        self.net.install(tx, rx);
+        self.net.install(self.net.interface(), tx, rx);
         self.state.lock().features = Some(features);
         Ok(XenbusState::Connected)
     }
@@ -136,7 +136,7 @@ impl Frontend for Vnif {
         interface.set_carrier(false);
         interface.disable_queue();
         self.state.lock().features = None;
-        self.net.uninstall();
+        self.net.uninstall(interface);
     }
 
     fn removed(&self, _device: &Device) {

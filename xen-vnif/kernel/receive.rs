@@ -96,7 +96,7 @@ impl Receive {
             }
             work = work.wrapping_add(1);
         }
-        let filled = self.fill(GFP_ATOMIC);
+        let filled = self.fill(GFP_ATOMIC | __GFP_NOWARN);
         if filled.is_err() {
             counters.add(Counter::RxRefillFailures, 1);
         }

@@ -352,7 +352,7 @@ impl Transmit {
     /// For a backend that takes only packets of one slot: copies the packet to a page.
     #[cold]
     fn place_copy(&mut self, skb: &Skb, flags: TxFlags) -> Result<(), NotSent> {
-        let page = Page::new(GFP_ATOMIC).map_err(|_| NotSent)?;
+        let page = Page::new(GFP_ATOMIC | __GFP_NOWARN).map_err(|_| NotSent)?;
         let mut at = 0;
         let mut chunk = [0; HEAD_MAX as usize];
         let len = skb.len() as usize;

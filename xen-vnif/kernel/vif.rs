@@ -14,8 +14,8 @@ use crate::{
 
 /// The two halves of a connection, present while there is one.
 ///
-/// Softirqs take both locks, the transmit lock within the receive lock when a received packet is answered at once.
-/// Process context takes them with softirqs held off.
+/// Softirqs take both locks; process context takes them with softirqs held off. The transmit lock nests in the stack's
+/// own (`Interface::lock_queue`), and that in the receive lock when a received packet is answered at once.
 #[pin_data]
 pub(crate) struct Vif {
     device: DeviceRef,
@@ -37,20 +37,23 @@ impl Vif {
     }
 
     /// Puts a new connection in place.
-    pub(crate) fn install(&self, tx: Transmit, rx: Receive) {
-        let bh = BhDisabled::new();
-        *self.tx.lock() = Some(tx);
+    pub(crate) fn install(&self, interface: &Interface, tx: Transmit, rx: Receive) {
+        let _bh = BhDisabled::new();
         *self.rx.lock() = Some(rx);
-        drop(bh);
+        let _sending = interface.lock_queue(true);
+        *self.tx.lock() = Some(tx);
     }
 
     /// Takes the connection away. What it holds is given back here, in process context and outside of the locks.
-    pub(crate) fn uninstall(&self) {
-        let bh = BhDisabled::new();
-        let tx = self.tx.lock().take();
-        let rx = self.rx.lock().take();
-        drop(bh);
-        drop((tx, rx));
+    pub(crate) fn uninstall(&self, interface: &Interface) {
+        let taken = {
+            let _bh = BhDisabled::new();
+            let rx = self.rx.lock().take();
+            let _sending = interface.lock_queue(true);
+            let tx = self.tx.lock().take();
+            (tx, rx)
+        };
+        drop(taken);
     }
 
     /// An event came.
@@ -67,6 +70,9 @@ impl Vif {
     /// Ends what was sent; true if there is more by now. With `arm` it asks for an event before it looks.
     #[inline]
     fn reap(&self, interface: &Interface, budget: u32, arm: bool) -> (u32, bool) {
+        let Some(_sending) = interface.lock_queue(budget != 0) else {
+            return (0, false);
+        };
         let mut tx = self.tx.lock();
         let Some(tx) = &mut *tx else {
             return (0, false);
@@ -157,11 +163,14 @@ impl Operations for Vif {
     }
 
     fn opened(&self, interface: &Interface) {
-        let bh = BhDisabled::new();
-        if let Some(tx) = &mut *self.tx.lock() {
-            tx.restarted();
+        {
+            let _bh = BhDisabled::new();
+            let _sending = interface.lock_queue(true);
+            let mut tx = self.tx.lock();
+            if let Some(tx) = &mut *tx {
+                tx.restarted();
+            }
         }
-        drop(bh);
         interface.schedule_poll();
     }
 
