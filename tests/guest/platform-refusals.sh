@@ -62,3 +62,7 @@ echo 1 >/sys/bus/pci/rescan
 wait_for 10 test -e /sys/bus/xenpv/devices/vif-0
 rmmod xen_platform_pci
 echo "a device that goes and comes while the module is loaded"
+
+modprobe "$(cat $PLATFORM/modalias)"
+[ -e /sys/bus/pci/drivers/xenpv-platform/0000:00:02.0 ] || fail "the device's alias does not load the module"
+echo "udev would load it"
