@@ -34,7 +34,7 @@ echo "a late xenstored was waited for"
 # Stuck: it stops while the module is at work, and the module goes.
 sync_send stop-2
 sync_wait stopped-2 200
-within 60 rmmod xen_platform_pci
+within 30 rmmod xen_platform_pci
 sync_send continue-2
 sync_wait continued-2 200
 insert xen-platform-pci

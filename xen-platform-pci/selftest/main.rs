@@ -4,7 +4,8 @@
 //!
 //! Inserting it runs the cases and prints one `name ok` or `name FAILED` line for each. The insertion succeeds when all
 //! have passed and fails with EINVAL otherwise. `room=` runs the cases of one room only: 1 the grant table, 2 event
-//! channels, 3 xenstore, 4 hypercalls. With another parameter it does that one thing instead:
+//! channels, 3 xenstore, 4 hypercalls, 5 a xenstored gone mad (after which
+//! there is no connection any more). With another parameter it does that one thing instead:
 //!
 //! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
 //! - `release=N` lets the peer seem to unmap the page of reference N.
@@ -27,7 +28,7 @@ module! {
     params: {
         room: u32 {
             default: 0,
-            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore, 4 hypercalls",
+            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore, 4 hypercalls, 5 a mad xenstored",
         },
         leave: u32 {
             default: 0,
@@ -75,6 +76,7 @@ const ROOMS: &[&[Case]] = &[
     events::CASES,
     store::CASES,
     hypercalls::CASES,
+    store::LAST,
 ];
 
 /// The rooms that number `room` selects.

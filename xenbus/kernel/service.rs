@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) scanned: AtomicBool,
     /// The last request was not answered in time.
     pub(crate) silent: AtomicBool,
+    /// The bus goes: what it asks now need not be told piece by piece.
+    pub(crate) leaving: AtomicBool,
     /// Replies so far, as a clock for those who wait for a free request.
     pub(crate) replies: AtomicU32,
     /// Callbacks so far, as a clock for those who wait for the end of one.
@@ -95,6 +97,7 @@ impl Shared {
                 attention: AtomicBool::new(false),
                 scanned: AtomicBool::new(false),
                 silent: AtomicBool::new(false),
+                leaving: AtomicBool::new(false),
                 replies: AtomicU32::new(0),
                 callbacks: AtomicU32::new(0),
                 strays: AtomicU64::new(0),
@@ -271,6 +274,7 @@ pub fn start() -> Result<Bus> {
 impl Drop for Bus {
     fn drop(&mut self) {
         let shared = self.published.0.clone();
+        shared.leaving.store(true, Ordering::Relaxed);
         // No callback runs and no device comes or goes after this.
         self.worker = None;
         let devices = core::mem::replace(&mut *shared.devices.lock(), KVec::new());

@@ -188,6 +188,10 @@ impl Drop for Watch {
         if !self.shared.is_worker() {
             self.shared.wait_for_callback(self.token);
         }
+        if self.shared.leaving.load(Ordering::Relaxed) {
+            // All watches are removed at once, in the end.
+            return;
+        }
         if let (Some(entry), Link::Up) = (entry, self.shared.link()) {
             let token = self.token.to_bytes();
             // The watch is gone on our side whatever the store says; its events are strays from now on.

@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# name: a xenstored that has lost its mind is left alone: every request ends, the module goes, and can come again
+# load: xen-platform-pci
+# allow: the connection to xenstored is lost
+# allow: this xenstored cannot begin a connection anew
+. ./lib.sh
+
+wait_for 10 [ -d /sys/bus/xenpv/devices/vbd-51776 ]
+self_test 5
+kernel_log "the connection to xenstored is lost: its ring indices cannot be" || fail "nothing is said"
+equal "connections lost" "$(report store losses)" 1
+equal "requests left" "$(report store requests)" 0
+start=$(cut -d . -f 1 /proc/uptime)
+rmmod xen_platform_pci || fail "rmmod"
+took=$(($(cut -d . -f 1 /proc/uptime) - start))
+[ "$took" -le 20 ] || fail "rmmod took $took s"
+insert xen-platform-pci
+wait_for 10 [ -d /sys/bus/xenpv/devices/vbd-51776 ]
+equal "connections lost" "$(report store losses)" 0
