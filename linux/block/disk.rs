@@ -11,13 +11,14 @@ use kernel::{
     error::{from_err_ptr, to_result},
     prelude::*,
     sync::Arc,
+    time::{delay::fsleep, Delta},
     types::Opaque,
 };
 
 use crate::{
     ffi,
     operations::{Operations, QueueSetup, Table},
-    request::PDU_SIZE,
+    request::{Request, PDU_SIZE},
 };
 
 /// What a disk looks like.
@@ -165,11 +166,29 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) };
     }
 
-    /// Waits until every request that was handed to [`CompletedList::complete`](crate::CompletedList::complete) has
-    /// been finished and ended, on whatever CPU. Sleeps.
+    /// Waits until [`Operations::finish`] is over for every request that was handed to
+    /// [`CompletedList::complete`](crate::CompletedList::complete), on whatever CPU. Sleeps.
+    ///
+    /// Not `blk_mq_tagset_wait_completed_request`: for that a write whose data is there, but whose flush is still to
+    /// come (`REQ_FUA`), is not over, and on quiesced queues it never will be.
     pub fn wait_for_completions(&self) {
-        // SAFETY: the set lives as long as the disk.
-        unsafe { bindings::blk_mq_tagset_wait_completed_request(self.inner.set.get()) };
+        while self.has_unfinished() {
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    fn has_unfinished(&self) -> bool {
+        let mut found = false;
+        // SAFETY: the set lives as long as the disk, and its requests are this driver's. The block layer passes started
+        // ones, to which it has a reference, and the address of `found`, one at a time.
+        unsafe {
+            bindings::blk_mq_tagset_busy_iter(
+                self.inner.set.get(),
+                Some(Request::note_answered),
+                (&raw mut found).cast(),
+            );
+        }
+        found
     }
 
     /// Tells everybody who has it open that the disk is gone for good; new I/O fails.

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One request of the block layer, owned (`struct request`).
 
-use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
+use core::{
+    ffi::c_void,
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr,
+    ptr::NonNull,
+    sync::atomic::{AtomicU8, Ordering},
+};
 use kernel::bindings;
 
 use crate::{ffi, Operations};
@@ -33,8 +40,11 @@ pub enum Status {
     IoError = 10,
 }
 
-/// The driver's bytes behind each request: the status until the completion has run.
-type Pdu = u8;
+/// The driver's byte behind each request: from the device's answer until [`Operations::finish`] has run,
+/// [`ANSWERED`] and the status, else 0, with which the block layer fills it when it makes the request.
+type Pdu = AtomicU8;
+/// The bit of a request that is answered and not finished.
+const ANSWERED: u8 = 0x80;
 /// Size for the tag set's `cmd_size`.
 pub(crate) const PDU_SIZE: u32 = size_of::<Pdu>() as u32;
 
@@ -147,18 +157,43 @@ impl Request {
         unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), false) };
     }
 
+    fn pdu(&self) -> &Pdu {
+        // SAFETY: the tag set was made with PDU_SIZE bytes behind each request for this very use, zeroed, and they are
+        // accessed as an atomic only.
+        unsafe { self.0.add(1).cast::<Pdu>().as_ref() }
+    }
+
     fn set_status(&mut self, status: Status) {
-        // SAFETY: the tag set was made with PDU_SIZE bytes behind each request for this very use.
-        unsafe { self.0.add(1).cast::<Pdu>().write(status as u8) };
+        self.pdu().store(ANSWERED | status as u8, Ordering::Relaxed);
     }
 
     fn status(&self) -> Status {
-        // SAFETY: as in `set_status`, which ran before the request was marked complete.
-        match unsafe { self.0.add(1).cast::<Pdu>().read() } {
+        match self.pdu().load(Ordering::Relaxed) & !ANSWERED {
             0 => Status::Ok,
             1 => Status::NotSupported,
             _ => Status::IoError,
         }
+    }
+
+    /// For `blk_mq_tagset_busy_iter`: sets a `bool` if `rq` is answered and not finished, and looks no further then.
+    ///
+    /// # Safety
+    /// `rq` must be a started request of this driver to which the caller has a reference, `found` a `bool` that is the
+    /// callee's alone.
+    pub(crate) unsafe extern "C" fn note_answered(
+        rq: *mut bindings::request,
+        found: *mut c_void,
+    ) -> bool {
+        // SAFETY: by this function's contract. Somebody else owns the request; `Self` is not dropped here, and only
+        // the atomic behind the request is looked at.
+        let request = unsafe { ManuallyDrop::new(Self::from_raw(NonNull::new_unchecked(rq))) };
+        // Acquire: what `finish` did was before.
+        let answered = request.pdu().load(Ordering::Acquire) & ANSWERED != 0;
+        if answered {
+            // SAFETY: by this function's contract.
+            unsafe { found.cast::<bool>().write(true) };
+        }
+        !answered
     }
 }
 
@@ -264,6 +299,8 @@ fn finish<T: Operations>(mut request: Request) -> (Request, Status) {
     if let Some(queue) = unsafe { hctx.driver_data.cast::<T::Queue>().as_ref() } {
         status = T::finish(queue, &mut request, status);
     }
+    // Release: what was done with the queue is over for who sees this (see `Disk::wait_for_completions`).
+    request.pdu().store(0, Ordering::Release);
     (request, status)
 }
 

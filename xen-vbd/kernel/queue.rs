@@ -23,6 +23,7 @@ use xen_events::{EventChannel, EventHandler};
 
 use crate::{
     gate::Gate,
+    params,
     pool::Pool,
     ring_page::{Published, Ring},
 };
@@ -277,9 +278,12 @@ impl Operations for Queues {
     }
 
     fn timed_out(queue: &Queue) {
-        queue
-            .device
-            .report_violation("no answer within the time-out");
+        // Without a time-out of ours the block layer has one of its own, which says nothing about the backend.
+        if params::timeout_ms() != 0 {
+            queue
+                .device
+                .report_violation("no answer within the time-out");
+        }
     }
 
     fn counter(queue: &Queue, counter: Counter) -> u64 {
