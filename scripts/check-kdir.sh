@@ -18,6 +18,9 @@ config=$kdir/include/config/auto.conf
 release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null)
 grep -q '^CONFIG_RUST=y' "$config" || fail "the kernel $release was built without Rust (CONFIG_RUST):" \
 	"install a newer one, such as linux-image-amd64 and linux-headers-amd64 of trixie-backports"
+# There a spinlock_t sleeps; the handlers of events take some in hard interrupt context.
+! grep -q '^CONFIG_PREEMPT_RT=y' "$config" || fail "$release is a real-time kernel (CONFIG_PREEMPT_RT), on which these" \
+	"modules cannot run: install an ordinary one, such as linux-image-amd64 and linux-headers-amd64"
 [ -r "$kdir/rust/libkernel.rmeta" ] || fail "the headers of $release lack the kernel's Rust metadata:" \
 	"run make rust-metadata${KDIR_GIVEN:+ KDIR=$kdir} (as root, once; it takes some minutes)"
 
