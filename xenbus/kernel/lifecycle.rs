@@ -17,6 +17,10 @@ use xenbus::{path, text, Millis};
 /// Pause before what the store did not do is tried again, in milliseconds.
 const RETRY_PAUSE: Millis = 1_000;
 
+/// Pages that closed backends may keep mapped before no device is set up any more: 16 MiB. Each connection brings new
+/// pages, so that a backend which closes and comes back, but never lets go, would take all of the guest's memory.
+const KEPT_MAX: u32 = 4096;
+
 /// What a driver makes of a device. While it is locked no other call into the driver begins.
 pub(crate) struct Core {
     bound: Option<Bound>,
@@ -285,7 +289,7 @@ impl Device {
         let frontend = bound.frontend.as_ref()?;
         match action {
             Action::Publish => {
-                let state = frontend.publish(self);
+                let state = self.may_publish().and_then(|()| frontend.publish(self));
                 self.report("set up", state.as_ref().err());
                 return Some(Input::Published(state.ok()));
             }
@@ -312,6 +316,18 @@ impl Device {
             }
         }
         None
+    }
+
+    fn may_publish(&self) -> Result {
+        let kept = xen_grants::counters().table.deferred;
+        if kept <= KEPT_MAX {
+            return Ok(());
+        }
+        pr_warn!(
+            "{}: {kept} pages are still mapped by backends that have closed: restart the domain that has them\n",
+            self.name()
+        );
+        Err(EBUSY)
     }
 
     fn report(&self, what: &str, error: Option<&Error>) {
