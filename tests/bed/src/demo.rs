@@ -26,28 +26,39 @@ struct Summary {
     failed: usize,
     /// Unfinished lines of dom0's and the guest's output.
     partial: [Vec<u8>; 2],
+    /// When the last report came.
+    last: Duration,
 }
 
 impl Summary {
-    /// Takes output and returns what is to be shown of it.
-    fn take(&mut self, side: Side, bytes: &[u8]) -> Vec<String> {
-        let partial = &mut self.partial[side as usize];
-        partial.extend_from_slice(bytes);
+    /// Takes output that has come at a time and returns what is to be shown of it.
+    fn take(&mut self, side: Side, bytes: &[u8], at: Duration) -> Vec<String> {
+        self.partial[side as usize].extend_from_slice(bytes);
         let mut lines = Vec::new();
-        while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = partial.drain(..=end).collect();
+        while let Some(end) = self.partial[side as usize]
+            .iter()
+            .position(|byte| *byte == b'\n')
+        {
+            let line: Vec<u8> = self.partial[side as usize].drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             lines.push(if let Some(what) = line.strip_prefix("@pass ") {
                 self.passed += 1;
-                format!("  ok    {what}")
+                format!("  ok   {} {what}", self.lap(at))
             } else if let Some(what) = line.strip_prefix("@fail ") {
                 self.failed += 1;
-                format!("  FAIL  {what}")
+                format!("  FAIL {} {what}", self.lap(at))
             } else {
                 line
             });
         }
         lines
+    }
+
+    /// The time since the last report.
+    fn lap(&mut self, at: Duration) -> String {
+        let took = at.saturating_sub(self.last);
+        self.last = at;
+        format!("{:5.1} s ", took.as_secs_f64())
     }
 }
 
@@ -86,11 +97,13 @@ pub fn run(bed: &Bed, modules: &std::path::Path, progress: &dyn Progress) -> Res
 
 fn show(summary: &Arc<Mutex<Summary>>) -> Show {
     let summary = Arc::clone(summary);
+    let begun = Instant::now();
     Arc::new(move |side, bytes| {
-        let lines = summary
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(side, bytes);
+        let lines = summary.lock().unwrap_or_else(PoisonError::into_inner).take(
+            side,
+            bytes,
+            begun.elapsed(),
+        );
         let mut out = std::io::stdout().lock();
         for line in lines {
             // Nobody may be reading any more.
@@ -143,12 +156,14 @@ mod tests {
     #[test]
     fn lines_are_put_together_and_counted() {
         let mut summary = Summary::default();
-        assert!(summary.take(Side::Guest, b"@pass on").is_empty());
+        let mut take =
+            |side, text: &str, at| summary.take(side, text.as_bytes(), Duration::from_secs(at));
+        assert!(take(Side::Guest, "@pass on", 1).is_empty());
         assert_eq!(
-            summary.take(Side::Dom0, b"@fail two\nwhy\n"),
-            ["  FAIL  two", "why"]
+            take(Side::Dom0, "@fail two\nwhy\n", 2),
+            ["  FAIL   2.0 s  two", "why"]
         );
-        assert_eq!(summary.take(Side::Guest, b"e\n"), ["  ok    one"]);
+        assert_eq!(take(Side::Guest, "e\n", 5), ["  ok     3.0 s  one"]);
         assert_eq!((summary.passed, summary.failed), (1, 1));
     }
 

@@ -322,8 +322,8 @@ fn inquest(session: &mut Session, logs: &Path) -> Result<()> {
     const COMMANDS: &[&str] = &[
         "xl list -v",
         "xenstore-ls -f",
-        "lsevtchn 1",
-        "xenctx 1",
+        "lsevtchn $(xl domid guest)",
+        "xenctx -C $(xl domid guest)",
         "dmesg | tail -40",
         "tail -n 40 /var/log/xen/*.log",
         "tail -n 60 /var/log/xen/console/*",
