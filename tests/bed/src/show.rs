@@ -8,6 +8,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::progress::{Progress, Step};
 
+/// How a step of known length looks.
+const BAR: &str = "{elapsed:>4} {prefix} [{bar:30}] {percent}% {wide_msg:.dim}";
+/// How any other step looks.
+const SPINNER: &str = "{elapsed:>4} {prefix} {spinner} {wide_msg:.dim}";
+
 /// Shows progress on standard error.
 pub struct Show {
     bars: Option<MultiProgress>,
@@ -38,14 +43,8 @@ impl Progress for Show {
             });
         };
         let (bar, template) = match total {
-            Some(total) => (
-                ProgressBar::new(total),
-                "{elapsed:>4} {prefix} [{bar:30}] {percent}% {wide_msg:.dim}",
-            ),
-            None => (
-                ProgressBar::new_spinner(),
-                "{elapsed:>4} {prefix} {spinner} {wide_msg:.dim}",
-            ),
+            Some(total) => (ProgressBar::new(total), BAR),
+            None => (ProgressBar::new_spinner(), SPINNER),
         };
         let bar = bars.add(bar);
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -110,5 +109,17 @@ impl Step for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         eprintln!("{}: {:.1} s", self.what, self.begun.elapsed().as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_understood() {
+        for template in [BAR, SPINNER] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
     }
 }
