@@ -92,7 +92,8 @@ pub trait Operations: Send + Sync + 'static {
     /// A softirq, on one CPU at a time. A `budget` of 0 asks only to reap what was sent.
     fn poll(&self, napi: &Napi, budget: u32) -> u32;
 
-    /// The interface was brought up: the next thing to happen is a poll.
+    /// The interface was brought up and packets may come: the driver stops the queue again if it has no room, and asks
+    /// for a poll.
     fn opened(&self, interface: &Interface);
 
     /// The statistics as of now.

@@ -41,8 +41,8 @@ static int xenpv_net_open(struct net_device *dev)
 	struct xenpv_net *net = netdev_priv(dev);
 
 	napi_enable(&net->napi);
-	net->callbacks->opened(dev);
 	netif_tx_start_all_queues(dev);
+	net->callbacks->opened(dev);
 	return 0;
 }
 

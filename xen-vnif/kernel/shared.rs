@@ -85,6 +85,18 @@ impl References {
         xen_grants::allocate_many(RING_SLOTS).map(Self)
     }
 
+    /// Whether `count` can be taken one after the other; sees to it if possible.
+    #[inline]
+    pub(crate) fn has(&mut self, count: usize) -> bool {
+        while self.0.len() < count {
+            let more = xen_grants::allocate();
+            if !more.is_ok_and(|free| self.0.push_within_capacity(free).is_ok()) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Takes one. The stock runs out only when the backend kept pages: then the table is asked.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<FreeRef> {

@@ -94,9 +94,12 @@ impl Transmit {
         self.page.gref()
     }
 
-    /// The stack starts anew, without any packet waiting.
-    pub(crate) fn restarted(&mut self) {
-        self.stopped = false;
+    /// The stack starts anew and believes that there is room. The ring may be as full as it was.
+    pub(crate) fn restarted(&mut self, interface: &Interface) {
+        self.stopped = !self.queue.has_room();
+        if self.stopped {
+            interface.stop_queue();
+        }
     }
 
     /// Sends a packet, or drops it and counts that.
@@ -107,6 +110,11 @@ impl Transmit {
         mut skb: Skb,
         counters: &Counters,
     ) -> Result<(), Violation> {
+        if !self.queue.has_room() {
+            // The interface was down while the ring was full, and the stack is quicker than `restarted`.
+            counters.add(Counter::TxDropped, 1);
+            return self.out_of_room(interface, counters);
+        }
         let info = skb.begin_transmit();
         let len = skb.len();
         match self.place(skb, info, counters) {
@@ -270,6 +278,9 @@ impl Transmit {
         skb: Skb,
         counters: &Counters,
     ) -> Result<(), NotSent> {
+        if !self.references.has(plan.slots().into()) {
+            return Err(NotSent);
+        }
         let mut index = 0;
         if plan.copied() != 0 {
             self.place_head(plan, &skb)?;

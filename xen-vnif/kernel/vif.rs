@@ -168,7 +168,7 @@ impl Operations for Vif {
             let _sending = interface.lock_queue(true);
             let mut tx = self.tx.lock();
             if let Some(tx) = &mut *tx {
-                tx.restarted();
+                tx.restarted(interface);
             }
         }
         interface.schedule_poll();
