@@ -280,9 +280,7 @@ impl Operations for Queues {
     fn timed_out(queue: &Queue) {
         // Without a time-out of ours the block layer has one of its own, which says nothing about the backend.
         if params::timeout_ms() != 0 {
-            queue
-                .device
-                .report_violation("no answer within the time-out");
+            queue.give_up("no answer within the time-out");
         }
     }
 
