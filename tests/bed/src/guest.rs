@@ -16,7 +16,7 @@ use crate::session::{Session, Side, LINK_GFN, LINK_PAGES};
 pub const NAME: &str = "guest";
 
 /// How many snapshots stay besides a new one; each takes 300 MB.
-const SNAPSHOTS_KEPT: usize = 10;
+const SNAPSHOTS_KEPT: usize = 16;
 
 /// Linux's own frontends.
 pub const MAINLINE_MODULES: &[&str] = &["xen-blkfront", "xen-netfront"];

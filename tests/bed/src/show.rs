@@ -60,8 +60,7 @@ impl Progress for Show {
 
     fn note(&self, line: &str) {
         match &self.bars {
-            // A terminal that has gone away is no reason to stop.
-            Some(bars) => drop(bars.println(line)),
+            Some(bars) => bars.suspend(|| eprintln!("{line}")),
             None => eprintln!("{line}"),
         }
     }
@@ -91,7 +90,7 @@ impl Drop for Bar {
         );
         self.bar.finish_and_clear();
         self.bars.remove(&self.bar);
-        drop(self.bars.println(line));
+        self.bars.suspend(|| eprintln!("{line}"));
     }
 }
 
