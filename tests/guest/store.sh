@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # name: xenstore from many threads: errors, replies, transactions, long directories, watches, floods
 # timeout: 120
+# vcpus: 2
 # load: xen-platform-pci
 . ./lib.sh
 
