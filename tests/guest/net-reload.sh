@@ -6,6 +6,8 @@
 . ./lib.sh
 exists() { [ -d /sys/class/net/eth0 ]; }
 carrier() { [ "$(cat /sys/class/net/eth0/carrier 2>/dev/null)" = 1 ]; }
+# dom0's bridge takes a moment to let a port that came back through: one packet may be lost there.
+answers() { ping -c 1 -s 3000 -W 2 10.0.0.1 >/dev/null; }
 ended() { ! kill -0 "$1" 2>/dev/null; }
 no_leak() { [ "$(report grants deferred)" = 0 ] && [ "$(report grants in_use)" = "$grants" ]; }
 up() {
@@ -13,7 +15,7 @@ up() {
   ip addr add 10.0.0.2/24 dev eth0
   ip link set eth0 up
   wait_for 20 carrier
-  ping -c 1 -s 3000 -W 10 10.0.0.1 >/dev/null || fail "no ping ($1)"
+  wait_for 20 answers
 }
 
 # modprobe would bring the other drivers too, and their grants: so they are there before the count.
@@ -23,10 +25,10 @@ channels=$(grep -c xen-event /proc/interrupts)
 mkdir -p /etc/modprobe.d
 echo "alias eth0 xen-vnif" >/etc/modprobe.d/eth0.conf
 modprobe eth0 || fail "modprobe eth0"
-up "after modprobe eth0"
+up
 echo "modprobe eth0 brings the interface"
 
-for round in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
   (while ping -c 100 -i 0.01 -s 8000 -W 1 10.0.0.1 >/dev/null 2>&1; do :; done) &
   pinger=$!
   rmmod xen_vnif || fail "rmmod under traffic"
@@ -35,6 +37,6 @@ for round in 1 2 3 4 5; do
   wait_for 20 no_leak
   equal "event channels" "$(grep -c xen-event /proc/interrupts)" "$channels"
   modprobe eth0
-  up "round $round"
+  up
 done
 echo "reloaded five times under traffic"
