@@ -270,8 +270,9 @@ impl Transmit {
         Err(NotSent)
     }
 
-    /// Copies the head and grants the rest in place. There is room, for the stack is stopped before there is none; but an
-    /// interface that was taken down with a full ring may be up again: then the first slot is refused.
+    /// Copies the head and grants the rest in place. Once the first slot is filled nothing may fail, or the backend would
+    /// take the next packet for this one's rest: the queue refuses a first slot when there is no room for all, and the
+    /// references are seen to before it.
     fn place_parts(
         &mut self,
         plan: &Plan<'_>,

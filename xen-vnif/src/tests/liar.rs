@@ -2,7 +2,7 @@
 //! The queues on real rings against a backend that lies; and the events that the transmit queue asks for.
 use super::rings::{Front, Honest, Slot, PAGE};
 use crate::tx::{Fragment, Headers, Plan, HEAD_MAX};
-use crate::{Part, Received, Violation, RING_SLOTS};
+use crate::{Received, Violation, RING_SLOTS};
 use proptest::prelude::*;
 use ring::{BackRing, SharedMemory};
 use std::rc::Rc;
@@ -243,45 +243,4 @@ fn an_event_comes_when_the_stack_waits_and_only_then() {
     assert!(answer(&mut liar));
     liar.front.reap();
     assert!(liar.front.tx.may_wake());
-}
-
-#[test]
-fn a_packet_that_does_not_fit_is_not_begun() {
-    let mut liar = Liar::new();
-    let small = [Fragment {
-        gfn: Gfn(1),
-        offset: 0,
-        len: HEAD_MAX,
-    }];
-    for _ in 0..RING_SLOTS - 2 {
-        let plan = Plan::new(HEAD_MAX, Headers::Linear, &small, TxFlags::empty()).unwrap();
-        let gref = liar.front.heads();
-        liar.front.push(&plan, 0, gref, 0, 256, Slot::Copied);
-    }
-    let large = [
-        small[0],
-        Fragment {
-            gfn: Gfn(2),
-            offset: 0,
-            len: 8192,
-        },
-    ];
-    let plan = Plan::new(HEAD_MAX + 8192, Headers::Linear, &large, TxFlags::empty()).unwrap();
-    assert_eq!(plan.slots(), 3);
-    let part = Part {
-        index: 0,
-        gref: liar.front.heads(),
-        offset: 0,
-        len: 256,
-    };
-    let in_flight = liar.front.tx.in_flight();
-    assert_eq!(
-        liar.front.tx.push(&plan, &part, Slot::Copied),
-        Err(Slot::Copied)
-    );
-    assert_eq!(
-        liar.front.tx.in_flight(),
-        in_flight,
-        "nothing of it is in the ring"
-    );
 }

@@ -143,11 +143,6 @@ impl Front {
         self.tx.push(plan, &part, payload).unwrap();
     }
 
-    /// The grant of the memory for heads.
-    pub(super) fn heads(&self) -> GrantRef {
-        self.heads
-    }
-
     pub(super) fn reap(&mut self) {
         let grants = &mut self.memory.grants;
         let each = |slot| {
