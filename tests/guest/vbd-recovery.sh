@@ -68,7 +68,9 @@ echo "the size follows the backend, but not its nonsense"
 sync_send slow
 wait_for 60 [ -e /dev/xvdg ]
 start=$(cut -d. -f1 /proc/uptime)
-must_fail dd if=/dev/xvdg of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null
+# An error, or the end of a disk that is dead by then: the partition scan has it open first.
+bytes=$(dd if=/dev/xvdg bs=4096 count=1 iflag=direct 2>/dev/null | wc -c)
+equal "bytes of a silent disk" "$bytes" 0
 took=$(($(cut -d. -f1 /proc/uptime) - start))
 # 3 s for the first request to be late and 20 s for another backend, and what a loaded machine adds.
 at_least "60 s" 60 "$took"
