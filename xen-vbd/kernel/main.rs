@@ -31,7 +31,7 @@ module! {
     authors: ["The xenpv authors"],
     description: "Xen virtual block device frontend",
     license: "GPL",
-    alias: ["xen:vbd", "xenblk", "block-major-202-*"],
+    alias: ["xenpv:vbd", "xenblk", "block-major-202-*"],
     params: {
         feature_persistent: u8 {
             default: 1,

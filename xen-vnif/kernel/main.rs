@@ -28,7 +28,7 @@ module! {
     authors: ["The xenpv authors"],
     description: "Xen virtual network interface frontend",
     license: "GPL",
-    alias: ["xen:vif", "xennet"],
+    alias: ["xenpv:vif", "xennet"],
 }
 
 /// What the module holds while it is loaded.

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! A test fails by its exit status, by its time-out, or by what the guest's kernel log complains of. One thing is the
-//! emulator's fault and not the guest's ([`interrupted_with_interrupts_off`]): then the test runs once more, and says so.
+//! emulator's fault and not the guest's, an interrupt delivered with interrupts off: then the test runs once more, and
+//! says so.
 
 use std::collections::VecDeque;
 use std::fs;
