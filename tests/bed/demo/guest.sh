@@ -41,7 +41,7 @@ second_disk_gone() {
 modprobe_eth0() {
   sed -i 's/^#alias eth0/alias eth0/' /etc/modprobe.d/xenpv.conf
   rmmod xen-vnif && [ ! -e /sys/class/net/eth0 ] && modprobe eth0 && wait_for 60 test -e /sys/class/net/eth0 &&
-    ip addr add 10.0.0.2/24 dev eth0 && ip link set eth0 up
+    ip addr add 10.0.0.2/24 dev eth0 && ip link set eth0 up && wait_for 60 grep -q 1 /sys/class/net/eth0/carrier
 }
 
 send_file() {
