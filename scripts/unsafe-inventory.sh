@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The rooms that may: the kernel glue, the one file of ring, and tests.
-rooms='^(linux/|ring/src/shared|xen-platform-pci/|[a-z-]+/kernel/|tests/)'
+rooms='^(linux/|ring/src/shared|xen-platform-pci/hypercall/|[a-z-]+/kernel/|tests/)'
 
 table() {
 	echo '| File | `unsafe` blocks and impls |'
