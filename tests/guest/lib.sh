@@ -59,3 +59,17 @@ self_test() {
   insert xen-selftest "room=$1" || fail "the self-test: $(dmesg | grep 'xen_selftest.*FAILED')"
   rmmod xen_selftest
 }
+
+# restart_backend DISK: in dom0, takes the guest's disk of that number from xen-blkback and gives it back.
+restart_backend() {
+  disk=vbd-$(xl domid guest)-$1
+  nodes=/local/domain/0/backend/vbd/$(xl domid guest)/$1
+  number=$(xenstore-read "$nodes/physical-device")
+  # The backend's state stays Connected until it is bound again: there is nothing to wait for in between.
+  echo "$disk" >/sys/bus/xen-backend/drivers/vbd/unbind || fail "unbind"
+  echo "$disk" >/sys/bus/xen-backend/drivers/vbd/bind || fail "bind"
+  # blkback forgets the number of its device when it goes; the hotplug script would write it anew.
+  xenstore-write "$nodes/physical-device" "$number"
+  backend_connected() { [ "$(xenstore-read "$nodes/state")" = 4 ]; }
+  wait_for 60 backend_connected
+}

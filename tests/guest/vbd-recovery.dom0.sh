@@ -3,20 +3,10 @@
 # The other side of vbd-recovery.sh: a backend that restarts, announces sizes, or falls silent.
 . ./lib.sh
 
-DRIVER=/sys/bus/xen-backend/drivers/vbd
 base=/local/domain/0/backend/vbd/$(xl domid guest)
-connected() { [ "$(xenstore-read "$base/51776/state")" = 4 ]; }
 
 sync_wait busy 400
-device=vbd-$(xl domid guest)-51776
-number=$(xenstore-read "$base/51776/physical-device")
-for round in 1 2 3; do
-  echo "$device" >$DRIVER/unbind || fail "unbind"
-  echo "$device" >$DRIVER/bind || fail "bind"
-  # blkback forgets the number of its device when it goes; the hotplug script would write it anew.
-  xenstore-write "$base/51776/physical-device" "$number"
-  wait_for 60 connected
-done
+for round in 1 2 3; do restart_backend 51776; done
 sync_send restarted
 
 sync_wait small 400

@@ -3,23 +3,12 @@
 # The other side of vbd-flush.sh: a backend that restarts while flushes are under way, and one that says nothing.
 . ./lib.sh
 
-DRIVER=/sys/bus/xen-backend/drivers/vbd
 id=$(xl domid guest)
-
-base=/local/domain/0/backend/vbd/$id/51776
-connected() { [ "$(xenstore-read "$base/state")" = 4 ]; }
-closed() { [ "$(xenstore-read "/local/domain/$id/device/vbd/51776/state")" != 4 ]; }
 sync_wait busy 400
-number=$(xenstore-read "$base/physical-device")
 for round in 1 2 3 4; do
-  echo "vbd-$id-51776" >$DRIVER/unbind || fail "unbind"
-  # Else blkback would map a ring that is about to go, and never try again.
-  wait_for 30 closed
-  echo "vbd-$id-51776" >$DRIVER/bind || fail "bind"
-  # blkback forgets the number of its device when it goes; the hotplug script would write it anew.
-  xenstore-write "$base/physical-device" "$number"
-  wait_for 60 connected
-  sleep 3
+  restart_backend 51776
+  # Back to work before the next time: otherwise all restarts would hit the same requests.
+  sync_wait "working$round" 400
 done
 sync_send restarted
 

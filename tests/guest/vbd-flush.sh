@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # name: A backend that restarts between a write and its flush loses nothing; one that is slow is waited for
-# timeout: 240
+# timeout: 300
 # load: xen-platform-pci,xen-vbd
 . ./lib.sh
 
@@ -34,10 +34,16 @@ done
 written() { for part in $PARTS; do [ "$(cat "/tmp/round$part" 2>/dev/null || echo 0)" -gt "$1" ] || return 1; done; }
 wait_for 60 written 5
 sync_send busy
-sync_wait restarted 600
-last=$(cat /tmp/round?  | sort -n | tail -n 1)
 goes_on() { written "$last" || [ -e /tmp/bad ]; }
-wait_for 60 goes_on
+for round in 1 2 3 4; do
+  connects=$((round + 1))
+  reconnected() { [ "$(dmesg | grep -c 'xvde: 524288 sectors')" -ge $connects ]; }
+  wait_for 60 reconnected
+  last=$(cat /tmp/round? | sort -n | tail -n 1)
+  wait_for 60 goes_on
+  sync_send "working$round"
+done
+sync_wait restarted 600
 touch /tmp/stop
 # shellcheck disable=SC2086
 wait $writers
