@@ -179,16 +179,6 @@ impl Workload {
     pub fn summary(&self, metric: Metric, driver: Driver) -> Option<&Summary> {
         self.figure(metric)?.drivers.get(&driver)
     }
-
-    /// The name without its group, under whose heading it stands.
-    pub fn short_name(&self) -> &str {
-        let group = match self.group {
-            Group::Block => "block-",
-            Group::Net => "net-",
-            Group::Ceiling => "ceiling-",
-        };
-        self.name.strip_prefix(group).unwrap_or(&self.name)
-    }
 }
 
 /// The repetitions of one workload with one driver, by their numbers.
@@ -266,14 +256,14 @@ fn details(runs: &Repetitions<'_>) -> Details {
     for run in runs.values().filter(|run| run.metrics.ops > 0) {
         let ops = run.metrics.ops as f64;
         for function in &run.functions {
-            let share = function.instructions as f64 / ops;
-            functions.add(&function.module, &function.name, share);
+            let name = format!("{:#}", rustc_demangle::demangle(&function.name));
+            functions.add(&function.module, name, function.instructions as f64 / ops);
         }
         for (name, count) in run.metrics.hypercalls.iter().flatten() {
-            hypercalls.add("", name, *count as f64 / ops);
+            hypercalls.add("", name.clone(), *count as f64 / ops);
         }
         for (name, change) in &run.metrics.counters {
-            counters.add("", name, *change as f64 / ops);
+            counters.add("", name.clone(), *change as f64 / ops);
         }
     }
     let count = runs.values().filter(|run| run.metrics.ops > 0).count();
@@ -286,10 +276,10 @@ fn details(runs: &Repetitions<'_>) -> Details {
 
 /// Sums of shares, by module and name.
 #[derive(Default)]
-struct Shares<'a>(BTreeMap<(&'a str, &'a str), f64>);
+struct Shares<'a>(BTreeMap<(&'a str, String), f64>);
 
 impl<'a> Shares<'a> {
-    fn add(&mut self, module: &'a str, name: &'a str, share: f64) {
+    fn add(&mut self, module: &'a str, name: String, share: f64) {
         *self.0.entry((module, name)).or_default() += share;
     }
 
@@ -298,7 +288,7 @@ impl<'a> Shares<'a> {
         self.0
             .into_iter()
             .map(|((module, name), sum)| Share {
-                name: name.to_owned(),
+                name,
                 module: module.to_owned(),
                 mean: sum / count as f64,
             })
@@ -439,6 +429,27 @@ mod tests {
         );
         assert_eq!(details.hypercalls[0].name, "event_channel_op");
         assert_eq!(details.hypercalls[1].mean, 0.5);
+    }
+
+    #[test]
+    fn names_of_rust_functions_are_readable_and_instances_are_one() {
+        let mut results = results();
+        results.runs[1].functions = [
+            "_RNvNtCs1234_7xen_vbd5queue6submit",
+            "_RNvNtCs9876_7xen_vbd5queue6submit",
+        ]
+        .map(|name| Function {
+            name: name.to_owned(),
+            module: "xen-vbd".to_owned(),
+            instructions: 2000,
+        })
+        .into();
+        let functions = &compare(&results)[2].details[&Driver::Mainline].functions;
+        let functions: Vec<_> = functions
+            .iter()
+            .map(|it| (it.name.as_str(), it.mean))
+            .collect();
+        assert_eq!(functions, [("xen_vbd::queue::submit", 4.0)]);
     }
 
     #[test]

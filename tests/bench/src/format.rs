@@ -58,6 +58,19 @@ pub fn spread(summary: Option<&Summary>) -> String {
     }
 }
 
+/// The end of a name that is too long: of a path, it says most.
+pub fn tail(name: &str, longest: usize) -> String {
+    let length = name.chars().count();
+    if length <= longest {
+        return name.to_owned();
+    }
+    let kept: String = name
+        .chars()
+        .skip(length - longest.saturating_sub(1))
+        .collect();
+    format!("…{kept}")
+}
+
 /// Whether a figure's goal is met.
 pub fn verdict(figure: Option<&Figure>) -> &'static str {
     match figure.and_then(|figure| figure.verdict) {
@@ -85,4 +98,27 @@ pub fn tally<'a>(workloads: impl IntoIterator<Item = &'a Workload>, metric: Metr
         text += &format!(", {unknown} not measured");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_that_say_something() {
+        let texts = [0.0, 0.0001, 0.0314, 0.9996, 1.0, 10.37, 698.0, 7722.7, 1e6].map(number);
+        assert_eq!(
+            texts,
+            ["0", "1e-4", "0.031", "1.000", "1.00", "10.37", "698.0", "7723", "1000000"]
+        );
+        assert_eq!(number(-0.5), "-0.500");
+    }
+
+    #[test]
+    fn of_a_long_name_the_end_is_kept() {
+        assert_eq!(tail("queue_rq", 8), "queue_rq");
+        assert_eq!(tail("xen_vbd::queue_rq", 8), "…ueue_rq");
+        assert_eq!(tail("größer", 3), "…er");
+        assert_eq!(tail("abc", 0), "…");
+    }
 }

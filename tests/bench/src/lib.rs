@@ -6,9 +6,12 @@
 //! [`statistics`] of few repetitions; [`table`] shows them on a terminal. None of it reads or writes a file.
 #![forbid(unsafe_code)]
 
+mod chart;
 pub mod comparison;
 pub mod format;
+pub mod plots;
 pub mod results;
+pub mod sheets;
 pub mod statistics;
 pub mod table;
 
