@@ -107,7 +107,7 @@ impl Row {
         top: i32,
         end: Option<f64>,
     ) -> Result<(), Box<dyn std::error::Error>> {
-        let greatest = self.bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
+        let greatest = self.bars.iter().map(Bar::reach).fold(0.0, f64::max);
         let end = end.unwrap_or(greatest);
         let middle = top + (self.height() - GAP) / 2;
         write(area, &self.name, (BARS.start - 8, middle), 12, HPos::Right)?;
@@ -119,6 +119,11 @@ impl Row {
 }
 
 impl Bar {
+    /// How far it goes with its error.
+    fn reach(&self) -> f64 {
+        self.value + self.error.unwrap_or(0.0)
+    }
+
     fn draw(&self, area: &Area<'_>, top: i32, end: f64) -> Result<(), Box<dyn std::error::Error>> {
         let middle = top + BAR / 2;
         let mut right = place(self.value, end);

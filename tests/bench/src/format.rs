@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Figures as people read them. What is not known is a dash.
 
-use crate::comparison::{Figure, Metric, Workload};
+use crate::comparison::{Figure, Workload};
+use crate::metric::Metric;
 use crate::statistics::{Summary, Verdict};
 
 /// What stands for a figure that is not known.

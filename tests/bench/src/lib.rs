@@ -3,17 +3,28 @@
 //!
 //! The bed fills [`results::Results`], one [`results::Run`] for each repetition of each workload with each driver.
 //! [`comparison`] makes figures an operation of them and sets our driver's beside mainline's, by the
-//! [`statistics`] of few repetitions; [`table`] shows them on a terminal. None of it reads or writes a file.
+//! [`statistics`] of few repetitions. [`table`] shows them on a terminal; [`sheets`], [`plots`] and [`markdown`]
+//! render them for other readers. None of these reads or writes a file: [`publish()`] and [`update_document`] do.
 #![forbid(unsafe_code)]
 
 mod chart;
 pub mod comparison;
+pub mod document;
 pub mod format;
+pub mod markdown;
+pub mod metric;
 pub mod plots;
+mod publish;
 pub mod results;
+#[cfg(test)]
+mod sample;
 pub mod sheets;
 pub mod statistics;
 pub mod table;
 
-#[cfg(test)]
-mod sample;
+pub use publish::{publish, read_results, update_document};
+
+/// The table of the terminal.
+pub fn table_of(results: &results::Results) -> String {
+    table::render(results, &comparison::compare(results))
+}

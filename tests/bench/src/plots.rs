@@ -4,8 +4,9 @@
 use anyhow::Result;
 
 use crate::chart::{Bar, Chart, Row};
-use crate::comparison::{Figure, Metric, Share, Workload};
+use crate::comparison::{Figure, Share, Workload};
 use crate::format;
+use crate::metric::Metric;
 use crate::results::Driver;
 
 /// How far the scale of ratios goes at most.

@@ -89,7 +89,7 @@ pub struct Run {
 pub struct Metrics {
     /// Operations: block requests, UDP packets, request/response transactions, or 1448 bytes of a TCP stream.
     pub ops: u64,
-    /// Bytes of payload.
+    /// Bytes of payload; 0 if they were not counted.
     #[serde(default)]
     pub bytes: u64,
     /// Virtual time.

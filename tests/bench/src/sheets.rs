@@ -5,7 +5,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::comparison::{Figure, Metric, Workload};
+use crate::comparison::{Figure, Workload};
+use crate::metric::Metric;
 use crate::results::{Driver, Group, Results};
 use crate::statistics::{Summary, Verdict};
 

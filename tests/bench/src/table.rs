@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::comparison::{Metric, Workload};
+use crate::comparison::Workload;
 use crate::format;
+use crate::metric::Metric;
 use crate::results::{Driver, Group, Results};
 
 /// Columns that belong together.
