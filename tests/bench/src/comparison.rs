@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
-use crate::results::{Driver, Group, Results, Run};
+use crate::results::{Driver, Group, Meta, Results, Run};
 use crate::statistics::{Ratio, Summary, Verdict};
 
 /// One metric of one workload.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// Which.
     pub metric: Metric,
@@ -23,7 +23,7 @@ pub struct Figure {
 }
 
 /// An operation's share of something that has a name: a function, a hypercall, a counter.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// Its name.
     pub name: String,
@@ -34,7 +34,7 @@ pub struct Share {
 }
 
 /// What one driver's repetitions say besides the figures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Details {
     /// Instructions of each function of the driver, the greatest first.
     pub functions: Vec<Share>,
@@ -44,8 +44,41 @@ pub struct Details {
     pub counters: Vec<Share>,
 }
 
+/// All that a run says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Where it was measured.
+    pub meta: Meta,
+    /// Disks, then interfaces, then ceilings, each in the order in which they first ran.
+    pub workloads: Vec<Workload>,
+}
+
+impl Comparison {
+    /// Those that a driver ran.
+    pub fn compared(&self) -> impl Iterator<Item = &Workload> + Clone {
+        self.workloads
+            .iter()
+            .filter(|workload| workload.group != Group::Ceiling)
+    }
+
+    /// Those that no driver ran.
+    pub fn ceilings(&self) -> impl Iterator<Item = &Workload> + Clone {
+        self.workloads
+            .iter()
+            .filter(|workload| workload.group == Group::Ceiling)
+    }
+
+    /// Forgets all but the functions in which most is spent.
+    pub fn keep_functions(&mut self, count: usize) {
+        let workloads = self.workloads.iter_mut();
+        for details in workloads.flat_map(|workload| workload.details.values_mut()) {
+            details.functions.truncate(count);
+        }
+    }
+}
+
 /// All that a run says about one workload.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Its name.
     pub name: String,
@@ -72,10 +105,8 @@ impl Workload {
 /// The repetitions of one workload with one driver, by their numbers.
 type Repetitions<'a> = BTreeMap<u32, &'a Run>;
 
-/// Compares all workloads: disks, then interfaces, then ceilings, each in the order in which they first ran.
-///
-/// Of two runs of the same workload, driver and repetition the later one counts.
-pub fn compare(results: &Results) -> Vec<Workload> {
+/// Compares all workloads. Of two runs of the same workload, driver and repetition the later one counts.
+pub fn compare(results: &Results) -> Comparison {
     let mut order: Vec<(Group, &str)> = Vec::new();
     let mut runs: BTreeMap<(Group, &str), BTreeMap<Driver, Repetitions<'_>>> = BTreeMap::new();
     for run in &results.runs {
@@ -90,7 +121,7 @@ pub fn compare(results: &Results) -> Vec<Workload> {
             .insert(run.repetition, run);
     }
     order.sort_by_key(|(group, _)| *group);
-    order
+    let workloads = order
         .into_iter()
         .map(|key| Workload {
             name: key.1.to_owned(),
@@ -104,7 +135,11 @@ pub fn compare(results: &Results) -> Vec<Workload> {
                 .map(|(driver, repetitions)| (*driver, details(repetitions)))
                 .collect(),
         })
-        .collect()
+        .collect();
+    Comparison {
+        meta: results.meta.clone(),
+        workloads,
+    }
 }
 
 /// One metric of one workload; `None` if it was not measured with any driver.
@@ -203,7 +238,11 @@ mod tests {
 
     #[test]
     fn disks_come_first_and_ceilings_last_each_as_they_ran() {
-        let names: Vec<_> = compare(&results()).into_iter().map(|it| it.name).collect();
+        let names: Vec<_> = compare(&results())
+            .workloads
+            .into_iter()
+            .map(|it| it.name)
+            .collect();
         assert_eq!(
             names,
             [
@@ -217,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_figure_is_a_share_of_an_operation() {
-        let read = &compare(&results())[0];
+        let read = &compare(&results()).workloads[0];
         let ours = |metric| value(read, metric, Driver::XenPv);
         assert_eq!(ours(Metric::DriverInstructions), 501.0);
         assert_eq!(ours(Metric::Microseconds), 180.5);
@@ -236,7 +275,7 @@ mod tests {
 
     #[test]
     fn goals_are_judged_with_their_errors() {
-        let workloads = compare(&results());
+        let workloads = compare(&results()).workloads;
         let verdict = |number: usize, metric| workloads[number].figure(metric).unwrap().verdict;
         assert_eq!(verdict(0, Metric::Rate), Some(Verdict::Met));
         assert_eq!(verdict(0, Metric::DriverInstructions), Some(Verdict::Met));
@@ -250,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_driver_that_did_not_run_leaves_no_ratio() {
-        let udp = &compare(&results())[2];
+        let udp = &compare(&results()).workloads[2];
         let figure = udp.figure(Metric::DriverInstructions).unwrap();
         assert_eq!((figure.ratio, figure.verdict), (None, None));
         assert_eq!(figure.drivers.len(), 1);
@@ -263,7 +302,7 @@ mod tests {
         results
             .runs
             .retain(|run| run.repetition == 0 || run.driver != Driver::Mainline);
-        let read = &compare(&results)[0];
+        let read = &compare(&results).workloads[0];
         let figure = read.figure(Metric::DriverInstructions).unwrap();
         assert_eq!(figure.drivers[&Driver::XenPv].count, 2);
         let ratio = figure.ratio.unwrap();
@@ -283,7 +322,7 @@ mod tests {
             0,
             (444, 24.0),
         ));
-        let udp = &compare(&results)[2];
+        let udp = &compare(&results).workloads[2];
         assert_eq!(
             value(udp, Metric::DriverInstructions, Driver::Mainline),
             444.0
@@ -302,7 +341,7 @@ mod tests {
             });
             results.runs.push(run);
         }
-        let details = &compare(&results)[3].details[&Driver::XenPv];
+        let details = &compare(&results).workloads[3].details[&Driver::XenPv];
         let functions: Vec<_> = details
             .functions
             .iter()
@@ -332,7 +371,7 @@ mod tests {
             instructions: 2000,
         })
         .into();
-        let functions = &compare(&results)[2].details[&Driver::Mainline].functions;
+        let functions = &compare(&results).workloads[2].details[&Driver::Mainline].functions;
         let functions: Vec<_> = functions
             .iter()
             .map(|it| (it.name.as_str(), it.mean))
@@ -351,7 +390,7 @@ mod tests {
             .metrics
             .counters
             .insert("frames".to_owned(), 2000);
-        let counters = &compare(&results)[2].details[&Driver::Mainline].counters;
+        let counters = &compare(&results).workloads[2].details[&Driver::Mainline].counters;
         let counters: Vec<_> = counters
             .iter()
             .map(|it| (it.name.as_str(), it.mean))
@@ -366,7 +405,7 @@ mod tests {
             run.metrics.ops = 0;
             run.metrics.seconds = 0.0;
         }
-        let read = &compare(&results)[0];
+        let read = &compare(&results).workloads[0];
         assert_eq!(
             read.figure(Metric::DriverInstructions)
                 .unwrap()
@@ -397,12 +436,12 @@ mod tests {
                 run
             });
             let results = Results { runs: runs.collect(), ..Results::default() };
-            let workloads = compare(&results);
-            for figure in workloads.iter().flat_map(|workload| &workload.figures) {
+            let comparison = compare(&results);
+            for figure in comparison.workloads.iter().flat_map(|workload| &workload.figures) {
                 prop_assert!(figure.drivers.values().all(|summary| summary.mean.is_finite()));
                 prop_assert!(figure.ratio.is_none_or(|ratio| ratio.value.is_finite()));
             }
-            crate::table::render(&results, &workloads);
+            crate::table::render(&comparison);
         }
     }
 }

@@ -8,6 +8,9 @@ pub const BEGIN: &str = "<!-- bench:begin -->";
 /// The line after it.
 pub const END: &str = "<!-- bench:end -->";
 
+/// What the block says until something has been measured.
+pub const EMPTY: &str = "Nothing has been measured yet: run `make bench`.\n";
+
 /// What stands in the block. There must be exactly one.
 pub fn block(document: &str) -> Result<&str> {
     let (begin, end) = bounds(document)?;

@@ -22,9 +22,9 @@ pub mod sheets;
 pub mod statistics;
 pub mod table;
 
-pub use publish::{publish, read_results, update_document};
+pub use publish::{check_document, publish, read_results, refresh_document, update_document};
 
 /// The table of the terminal.
 pub fn table_of(results: &results::Results) -> String {
-    table::render(results, &comparison::compare(results))
+    table::render(&comparison::compare(results))
 }

@@ -4,30 +4,41 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-/// Shows the results of `make bench`, and writes reports if asked to.
+/// Reports what `make bench` has measured. RESULTS is the results.json of a run.
 #[derive(Parser)]
 struct Arguments {
-    /// The results.json of a run.
-    results: PathBuf,
-    /// Write tables, CSV, JSON and plots into this directory.
-    #[arg(long)]
-    publish: Option<PathBuf>,
-    /// Put the results into the generated block of this document.
-    #[arg(long)]
-    document: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the table.
+    Show { results: PathBuf },
+    /// Write tables, CSV, JSON and plots into a directory.
+    Publish {
+        results: PathBuf,
+        directory: PathBuf,
+    },
+    /// Put the results into the generated block of a document.
+    Document { results: PathBuf, document: PathBuf },
+    /// Make the block of a document once more from the figures that it has.
+    Refresh { document: PathBuf },
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let results = bench_report::read_results(&arguments.results)?;
-    print!("{}", bench_report::table_of(&results));
-    if let Some(directory) = arguments.publish {
-        bench_report::publish(&results, &directory)?;
-    }
-    if let Some(document) = arguments.document {
-        bench_report::update_document(&document, &results)?;
+    use bench_report::read_results;
+    match Arguments::parse().command {
+        Command::Show { results } => print!("{}", bench_report::table_of(&read_results(&results)?)),
+        Command::Publish { results, directory } => {
+            bench_report::publish(&read_results(&results)?, &directory)?;
+        }
+        Command::Document { results, document } => {
+            bench_report::update_document(&document, &read_results(&results)?)?;
+        }
+        Command::Refresh { document } => bench_report::refresh_document(&document)?,
     }
     Ok(())
 }

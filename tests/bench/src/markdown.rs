@@ -1,57 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The results as a fragment of Markdown, for docs/performance.md.
 
-use crate::comparison::{Details, Share, Workload};
+use crate::comparison::{Comparison, Details, Share, Workload};
 use crate::format;
 use crate::metric::Metric;
-use crate::results::{Driver, Group, Meta, Results};
+use crate::results::{Driver, Meta};
 
 /// How many functions of each driver are listed.
-const FUNCTIONS: usize = 10;
+pub const FUNCTIONS: usize = 10;
 /// How many hypercalls are named in a cell.
 const HYPERCALLS: usize = 3;
 
 /// All tables. `pictures` is the folder, seen from the document, that has the plots, if there is one.
-pub fn render(results: &Results, workloads: &[Workload], pictures: Option<&str>) -> String {
-    let (ceilings, compared): (Vec<_>, Vec<_>) = workloads
-        .iter()
-        .partition(|workload| workload.group == Group::Ceiling);
-    let mut text = environment(&results.meta);
-    text += "\n### xenpv beside mainline\n";
+pub fn render(comparison: &Comparison, pictures: Option<&str>) -> String {
+    let compared: Vec<_> = comparison.compared().collect();
+    let ceilings: Vec<_> = comparison.ceilings().collect();
+    let mut text = environment(&comparison.meta);
+    text += &heading("xenpv beside mainline");
     text += "\nAll but the ratios is an operation's share: xenpv / mainline.\n";
-    text += &comparison(&compared);
-    for metric in [Metric::Rate, Metric::DriverInstructions] {
-        let what = match metric {
-            Metric::Rate => "Throughput of mainline's or more",
-            _ => "Driver instructions at most 0.8 of mainline's",
-        };
-        text += &format!(
-            "\n{what}: {}.\n",
-            format::tally(compared.iter().copied(), metric)
-        );
+    text += &ratios(&compared);
+    for (what, metric) in [
+        ("Throughput of mainline's or more", Metric::Rate),
+        (
+            "Driver instructions at most 0.8 of mainline's",
+            Metric::DriverInstructions,
+        ),
+    ] {
+        let tally = format::tally(comparison.compared(), metric);
+        text += &format!("\n{what}: {tally}.\n");
     }
     if let Some(folder) = pictures {
         text += &format!("\n![Ratios to mainline]({folder}/ratios.svg)\n");
         text += &format!("\n![Driver instructions an operation]({folder}/instructions.svg)\n");
     }
-    text += "\n### Throughput and latency\n";
+    text += &heading("Throughput and latency");
     text += &rates(&compared);
-    text += "\n### Work of an operation\n";
+    text += &heading("Work of an operation");
     text += &work(&compared);
     if !ceilings.is_empty() {
-        text += "\n### Ceilings\n";
+        text += &heading("Ceilings");
         text += &rates(&ceilings);
     }
-    text += "\n### Driver instructions by function\n";
+    text += &heading("Driver instructions by function");
     for workload in &compared {
         text += &functions(workload);
     }
     let counters = counters(&compared);
     if !counters.is_empty() {
-        text += "\n### Our drivers' own counters\n";
+        text += &heading("Our drivers' own counters");
         text += &counters;
     }
     text
+}
+
+fn heading(text: &str) -> String {
+    format!("\n### {text}\n")
 }
 
 /// Where it was measured.
@@ -82,7 +85,7 @@ fn environment(meta: &Meta) -> String {
 }
 
 /// The table of ratios, a line for each workload.
-fn comparison(workloads: &[&Workload]) -> String {
+fn ratios(workloads: &[&Workload]) -> String {
     let lines = workloads.iter().map(|workload| {
         let both = |metric| {
             let [ours, theirs] = [Driver::XenPv, Driver::Mainline]
@@ -332,8 +335,7 @@ mod tests {
 
     #[test]
     fn a_small_fragment() {
-        let results = results();
-        let text = render(&results, &compare(&results), Some("performance"));
+        let text = render(&compare(&results()), Some("performance"));
         assert_eq!(text, include_str!("../tests/fragment.md"), "\n{text}");
     }
 
@@ -343,7 +345,7 @@ mod tests {
         results.meta.notes = vec!["a | b\nc <d>".to_owned()];
         results.runs[2].workload = "block-a|b".to_owned();
         results.runs[2].functions[0].name = "<T as A|B>`".to_owned();
-        let text = render(&results, &compare(&results), None);
+        let text = render(&compare(&results), None);
         assert!(text.contains("a \\| b c &lt;d&gt;"));
         assert!(text.contains("`block-a\\|b`"));
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();
@@ -358,7 +360,7 @@ mod tests {
 
     #[test]
     fn an_empty_run_has_tables_without_lines() {
-        let text = render(&Results::default(), &[], None);
+        let text = render(&Comparison::default(), None);
         assert!(text.starts_with("Full run.\n"));
         assert!(text.contains("0 met"));
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is compared, and how it follows from the totals of a repetition.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::results::Metrics;
 use crate::statistics::Goal;
 
 /// What is compared. All but the rates are an operation's share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Operations in a second of virtual time.

@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn ratios_are_as_long_as_they_are_great() {
-        let svg = ratios(&compare(&results())).unwrap();
+        let svg = ratios(&compare(&results()).workloads).unwrap();
         assert!(whole(&svg));
         // 500 pixels for 1.2, after the legend's 12. What has no ratio has no bar.
         assert_eq!(widths(&svg, "#0072B2"), [12, 439, 416]);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn instructions_have_a_scale_for_each_workload() {
-        let svg = instructions(&compare(&results())).unwrap();
+        let svg = instructions(&compare(&results()).workloads).unwrap();
         assert!(whole(&svg));
         assert_eq!(widths(&svg, "#0072B2"), [12, 357, 500]);
         assert_eq!(widths(&svg, "#E69F00"), [12, 500, 500, 500]);
@@ -183,7 +183,7 @@ mod tests {
     fn functions_of_both_drivers_are_shown_and_escaped() {
         let mut results = results();
         results.runs[2].functions[0].name = "<Queue as Operations>::queue_rq".to_owned();
-        let workloads = compare(&results);
+        let workloads = compare(&results).workloads;
         let svg = functions(&workloads[0]).unwrap().unwrap();
         assert!(whole(&svg));
         assert!(svg.contains("&lt;Queue as Operations&gt;::queue_rq"));

@@ -4,11 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 
-use crate::comparison::compare;
+use crate::comparison::{compare, Comparison};
 use crate::results::Results;
 use crate::{document, markdown, plots, sheets, table};
+
+/// The file that has what a run comes to.
+const FIGURES: &str = "figures.json";
 
 /// Writes everything into a directory, which is made if need be, and returns what was written.
 ///
@@ -21,27 +24,30 @@ use crate::{document, markdown, plots, sheets, table};
 /// | `report.md` | all tables |
 /// | `ratios.svg`, `instructions.svg`, `functions-WORKLOAD.svg` | the plots |
 pub fn publish(results: &Results, directory: &Path) -> Result<Vec<PathBuf>> {
-    let workloads = compare(results);
+    let comparison = compare(results);
+    let report = format!(
+        "## Benchmarks\n\n{}",
+        markdown::render(&comparison, Some("."))
+    );
     let mut files = vec![
-        ("results.json".to_owned(), json(results)?),
+        (
+            "results.json".to_owned(),
+            serde_json::to_string_pretty(results)? + "\n",
+        ),
         ("repetitions.csv".to_owned(), sheets::repetitions(results)?),
-        ("figures.json".to_owned(), json(&workloads)?),
-        ("figures.csv".to_owned(), sheets::figures(&workloads)?),
-        ("table.txt".to_owned(), table::render(results, &workloads)),
         (
-            "report.md".to_owned(),
-            format!(
-                "## Benchmarks\n\n{}",
-                markdown::render(results, &workloads, Some("."))
-            ),
+            FIGURES.to_owned(),
+            serde_json::to_string_pretty(&comparison)? + "\n",
         ),
-        ("ratios.svg".to_owned(), plots::ratios(&workloads)?),
         (
-            "instructions.svg".to_owned(),
-            plots::instructions(&workloads)?,
+            "figures.csv".to_owned(),
+            sheets::figures(&comparison.workloads)?,
         ),
+        ("table.txt".to_owned(), table::render(&comparison)),
+        ("report.md".to_owned(), report),
     ];
-    for workload in &workloads {
+    files.extend(pictures(&comparison)?);
+    for workload in &comparison.workloads {
         if let Some(svg) = plots::functions(workload)? {
             files.push((format!("functions-{}.svg", file_name(&workload.name)), svg));
         }
@@ -49,26 +55,80 @@ pub fn publish(results: &Results, directory: &Path) -> Result<Vec<PathBuf>> {
     write(directory, files)
 }
 
-/// Puts the results into the block of a document, and its pictures into the folder beside it that has its name.
+/// Puts the results into the block of a document, and what the block is made from into the folder beside it that has
+/// the document's name: its figures as JSON, and its pictures.
 pub fn update_document(path: &Path, results: &Results) -> Result<()> {
+    let mut comparison = compare(results);
+    comparison.keep_functions(markdown::FUNCTIONS);
+    let figures = serde_json::to_string(&comparison)? + "\n";
+    document::block(&read(path)?).with_context(|| path.display().to_string())?;
+    write(&path.with_extension(""), [(FIGURES.to_owned(), figures)])?;
+    refresh_document(path)
+}
+
+/// Makes a document's block and pictures once more from its figures.
+pub fn refresh_document(path: &Path) -> Result<()> {
+    let comparison = read_figures(&path.with_extension("").join(FIGURES))?;
+    let new = document_with(path, &comparison)?;
+    write(&path.with_extension(""), pictures(&comparison)?)?;
+    fs::write(path, new).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether a document's block is what its figures say, if it has any.
+pub fn check_document(path: &Path) -> Result<()> {
     let old = read(path)?;
-    let workloads = compare(results);
+    let block = document::block(&old).with_context(|| path.display().to_string())?;
+    let figures = path.with_extension("").join(FIGURES);
+    if !figures.exists() {
+        ensure!(
+            block == document::EMPTY,
+            "{} has figures of unknown origin",
+            path.display()
+        );
+        return Ok(());
+    }
+    let comparison = read_figures(&figures)?;
+    ensure!(
+        old == document_with(path, &comparison)?,
+        "{} is not what {} says: run make bench, or bench-report refresh",
+        path.display(),
+        figures.display()
+    );
+    for (name, picture) in pictures(&comparison)? {
+        let path = path.with_extension("").join(name);
+        ensure!(
+            read(&path)? == picture,
+            "{} is not what the figures say",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// A document with a comparison in its block.
+fn document_with(path: &Path, comparison: &Comparison) -> Result<String> {
     let folder = path.with_extension("");
-    let name = folder
+    let folder = folder
         .file_name()
         .context("the document has no name")?
         .to_string_lossy();
-    let new = document::replace(&old, &markdown::render(results, &workloads, Some(&name)))
-        .with_context(|| format!("cannot update {}", path.display()))?;
-    let pictures = vec![
-        ("ratios.svg".to_owned(), plots::ratios(&workloads)?),
+    let block = markdown::render(comparison, Some(&folder));
+    document::replace(&read(path)?, &block)
+        .with_context(|| format!("cannot update {}", path.display()))
+}
+
+/// The pictures that a report shows.
+fn pictures(comparison: &Comparison) -> Result<[(String, String); 2]> {
+    Ok([
+        (
+            "ratios.svg".to_owned(),
+            plots::ratios(&comparison.workloads)?,
+        ),
         (
             "instructions.svg".to_owned(),
-            plots::instructions(&workloads)?,
+            plots::instructions(&comparison.workloads)?,
         ),
-    ];
-    write(&folder, pictures)?;
-    fs::write(path, new).with_context(|| format!("cannot write {}", path.display()))
+    ])
 }
 
 /// Reads results that [`publish`] or the bed has written.
@@ -76,15 +136,18 @@ pub fn read_results(path: &Path) -> Result<Results> {
     serde_json::from_str(&read(path)?).with_context(|| format!("{} has no results", path.display()))
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+fn read_figures(path: &Path) -> Result<Comparison> {
+    serde_json::from_str(&read(path)?).with_context(|| format!("{} has no figures", path.display()))
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn write(directory: &Path, files: Vec<(String, String)>) -> Result<Vec<PathBuf>> {
+fn write(
+    directory: &Path,
+    files: impl IntoIterator<Item = (String, String)>,
+) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     let mut written = Vec::new();
@@ -145,6 +208,47 @@ mod tests {
         assert!(block.contains("(speed/ratios.svg)"));
         assert!(home.path().join("speed/ratios.svg").exists());
         assert!(home.path().join("speed/instructions.svg").exists());
+        check_document(&path).unwrap();
+    }
+
+    #[test]
+    fn figures_that_were_typed_are_found() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("speed.md");
+        let document = |block| format!("{}\n{block}{}\n", document::BEGIN, document::END);
+        fs::write(&path, document("| 1.0 |\n")).unwrap();
+        assert!(check_document(&path).is_err());
+        fs::write(&path, document(document::EMPTY)).unwrap();
+        check_document(&path).unwrap();
+        update_document(&path, &results()).unwrap();
+        let good = fs::read_to_string(&path).unwrap();
+        fs::write(&path, good.replace("0.716", "0.700")).unwrap();
+        let error = check_document(&path).unwrap_err().to_string();
+        assert!(error.contains("figures.json"), "{error}");
+        refresh_document(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), good);
+        fs::write(home.path().join("speed/ratios.svg"), "<svg/>").unwrap();
+        let error = check_document(&path).unwrap_err().to_string();
+        assert!(error.contains("ratios.svg"), "{error}");
+    }
+
+    #[test]
+    fn figures_of_any_size_are_read_as_they_were_written() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("speed.md");
+        let document = format!(
+            "{}\n{}{}\n",
+            document::BEGIN,
+            document::EMPTY,
+            document::END
+        );
+        for seconds in [1e-300, 0.1 + 0.2, 1.0 / 3.0, 1e300] {
+            let mut results = results();
+            results.runs[2].metrics.seconds = seconds;
+            fs::write(&path, &document).unwrap();
+            update_document(&path, &results).unwrap();
+            check_document(&path).unwrap();
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn figures_have_a_line_for_each_driver_and_the_ratio_in_ours() {
-        let text = figures(&compare(&results())).unwrap();
+        let text = figures(&compare(&results()).workloads).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[0],

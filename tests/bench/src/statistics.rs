@@ -4,10 +4,10 @@
 //! Two to six repetitions are few, so nothing here claims to know more than they say: the error of a ratio is
 //! half of its 95 % interval by Student's t, which is wide for two pairs and absent for one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Some repetitions of one figure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// How many.
     pub count: usize,
@@ -46,7 +46,7 @@ impl Summary {
 }
 
 /// How a figure of ours compares to mainline's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
     /// The ratio of the means.
     pub value: f64,
@@ -113,7 +113,7 @@ pub enum Goal {
 }
 
 /// Whether a goal is met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The whole interval is on the right side.

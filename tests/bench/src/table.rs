@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use crate::comparison::Workload;
+use crate::comparison::{Comparison, Workload};
 use crate::format;
 use crate::metric::Metric;
-use crate::results::{Driver, Group, Results};
+use crate::results::Driver;
 
 /// Columns that belong together.
 struct Block {
@@ -83,30 +83,23 @@ const CEILINGS: [Block; 6] = [
 ];
 
 /// The whole table with its legend.
-pub fn render(results: &Results, workloads: &[Workload]) -> String {
-    let (ceilings, compared): (Vec<_>, Vec<_>) = workloads
-        .iter()
-        .partition(|workload| workload.group == Group::Ceiling);
+pub fn render(comparison: &Comparison) -> String {
     let mut text = String::new();
-    if !compared.is_empty() {
-        let lines: Vec<_> = compared
-            .iter()
-            .map(|workload| comparison(workload))
-            .collect();
+    let lines: Vec<_> = comparison.compared().map(compared).collect();
+    if !lines.is_empty() {
         text += &grid(&COMPARED, &lines);
-    }
-    if !ceilings.is_empty() {
-        let lines: Vec<_> = ceilings.iter().map(|workload| ceiling(workload)).collect();
         text += "\n";
-        text += &grid(&CEILINGS, &lines);
     }
-    text += "\n";
-    text += &legend(results, &compared);
-    text
+    let lines: Vec<_> = comparison.ceilings().map(ceiling).collect();
+    if !lines.is_empty() {
+        text += &grid(&CEILINGS, &lines);
+        text += "\n";
+    }
+    text + &legend(comparison)
 }
 
 /// The cells of a workload that both drivers ran.
-fn comparison(workload: &Workload) -> Vec<String> {
+fn compared(workload: &Workload) -> Vec<String> {
     let both = |metric| {
         [Driver::XenPv, Driver::Mainline]
             .map(|driver| format::mean(workload.summary(metric, driver)))
@@ -152,7 +145,7 @@ fn ceiling(workload: &Workload) -> Vec<String> {
 }
 
 /// What the columns mean, and how many goals are met.
-fn legend(results: &Results, compared: &[&Workload]) -> String {
+fn legend(comparison: &Comparison) -> String {
     let mut text = String::from(
         "Every figure but the ratios is an operation's share. A ratio is xenpv's figure divided by mainline's (main); ± is half\n\
          of its 95 % interval over the pairs of repetitions. Times are virtual: a clock of instructions.\n",
@@ -164,13 +157,13 @@ fn legend(results: &Results, compared: &[&Workload]) -> String {
             "driver instructions <= 0.8 of mainline's",
         ),
     ] {
-        let tally = format::tally(compared.iter().copied(), metric);
+        let tally = format::tally(comparison.compared(), metric);
         let _ = writeln!(text, "Goal: {goal}: {tally}.");
     }
-    for note in &results.meta.notes {
+    for note in &comparison.meta.notes {
         let _ = writeln!(text, "Note: {note}");
     }
-    if results.meta.quick {
+    if comparison.meta.quick {
         text += "This was the quick run: too few repetitions to decide a close case.\n";
     }
     text
@@ -246,8 +239,7 @@ mod tests {
 
     #[test]
     fn a_small_table() {
-        let results = results();
-        let text = render(&results, &compare(&results));
+        let text = render(&compare(&results()));
         assert_eq!(text, include_str!("../tests/table.txt"), "\n{text}");
     }
 
@@ -261,7 +253,7 @@ mod tests {
             run.metrics.seconds = 2.0;
             run.metrics.cpu_seconds = Some(1.9);
         }
-        let text = render(&results, &compare(&results));
+        let text = render(&compare(&results));
         assert!(text.lines().all(|line| length(line) <= 140), "\n{text}");
     }
 }
