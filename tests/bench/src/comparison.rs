@@ -38,6 +38,9 @@ pub struct Share {
 pub struct Details {
     /// Instructions of each function of the driver, the greatest first.
     pub functions: Vec<Share>,
+    /// The same by module, and `vmlinux`.
+    #[serde(default)]
+    pub modules: Vec<Share>,
     /// Hypercalls by name, the most frequent first.
     pub hypercalls: Vec<Share>,
     /// The driver's own counters by name.
@@ -174,13 +177,16 @@ fn figure(metric: Metric, drivers: &BTreeMap<Driver, Repetitions<'_>>) -> Option
 /// What the repetitions of one driver say besides the figures.
 fn details(runs: &Repetitions<'_>) -> Details {
     let mut functions = Shares::default();
+    let mut modules = Shares::default();
     let mut hypercalls = Shares::default();
     let mut counters = Shares::default();
     for run in runs.values().filter(|run| run.metrics.ops > 0) {
         let ops = run.metrics.ops as f64;
         for function in &run.functions {
             let name = format!("{:#}", rustc_demangle::demangle(&function.name));
-            functions.add(&function.module, name, function.instructions as f64 / ops);
+            let share = function.instructions as f64 / ops;
+            functions.add(&function.module, name, share);
+            modules.add("", function.module.clone(), share);
         }
         for (name, count) in run.metrics.hypercalls.iter().flatten() {
             hypercalls.add("", name.clone(), *count as f64 / ops);
@@ -192,6 +198,7 @@ fn details(runs: &Repetitions<'_>) -> Details {
     let count = runs.values().filter(|run| run.metrics.ops > 0).count();
     Details {
         functions: functions.greatest_first(count),
+        modules: modules.greatest_first(count),
         hypercalls: hypercalls.greatest_first(count),
         counters: counters.by_name(count),
     }
@@ -354,6 +361,12 @@ mod tests {
                 ("xen-blkfront", "queue_rq", 300.0)
             ]
         );
+        let modules: Vec<_> = details
+            .modules
+            .iter()
+            .map(|it| (it.name.as_str(), it.mean))
+            .collect();
+        assert_eq!(modules, [("xen-vnif", 500.0), ("xen-blkfront", 300.0)]);
         assert_eq!(details.hypercalls[0].name, "event_channel_op");
         assert_eq!(details.hypercalls[1].mean, 0.5);
     }

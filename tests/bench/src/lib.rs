@@ -7,6 +7,7 @@
 //! render them for other readers. None of these reads or writes a file: [`publish()`] and [`update_document`] do.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 mod chart;
 pub mod comparison;
 pub mod document;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The results as a fragment of Markdown, for docs/performance.md.
 
+use crate::baseline;
 use crate::comparison::{Comparison, Details, Share, Workload};
 use crate::format;
 use crate::metric::Metric;
@@ -45,11 +46,15 @@ pub fn render(comparison: &Comparison, pictures: Option<&str>) -> String {
     for workload in &compared {
         text += &functions(workload);
     }
+    text += &heading("Driver instructions by module");
+    text += &modules(&compared);
     let counters = counters(&compared);
     if !counters.is_empty() {
         text += &heading("Our drivers' own counters");
         text += &counters;
     }
+    text += &heading("Mainline, as recorded when this work began / now");
+    text += &baseline(&baseline::compare(comparison));
     text
 }
 
@@ -235,6 +240,46 @@ fn functions(workload: &Workload) -> String {
     )
 }
 
+/// How much of a driver's figure is its own and how much its services', a line for each workload and driver.
+fn modules(workloads: &[&Workload]) -> String {
+    let lines = by_driver(workloads).filter_map(|(workload, driver)| {
+        let modules = &workload.details.get(&driver)?.modules;
+        let modules: Vec<_> = modules.iter().map(named).collect();
+        (!modules.is_empty()).then(|| {
+            vec![
+                code(&workload.name),
+                name(driver).to_owned(),
+                modules.join(", "),
+            ]
+        })
+    });
+    table(&["Workload", "Driver", "Modules"], lines)
+}
+
+/// Mainline as it was once measured, a line for each workload of the record.
+fn baseline(lines: &[baseline::Line]) -> String {
+    let lines = lines.iter().map(|line| {
+        let both = |(recorded, now): &baseline::Pair| {
+            let now = now.map_or_else(|| format::UNKNOWN.to_owned(), format::number);
+            format!("{} / {now}", format::number(*recorded))
+        };
+        std::iter::once(code(&line.workload))
+            .chain(line.pairs.iter().map(both))
+            .collect()
+    });
+    table(
+        &[
+            "Workload",
+            "Driver's own insn",
+            "Kernel insn",
+            "µs",
+            "Sends",
+            "IRQs",
+        ],
+        lines,
+    )
+}
+
 /// What our drivers counted themselves, a line for each workload.
 fn counters(workloads: &[&Workload]) -> String {
     let lines: Vec<_> = workloads
@@ -286,6 +331,7 @@ fn table(headings: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String 
             "xenpv",
             "mainline",
             "Hypercalls by name",
+            "Modules",
             "Change an operation",
         ];
         text += if names.contains(heading) {
