@@ -8,78 +8,30 @@ use crate::format;
 use crate::metric::Metric;
 use crate::results::Driver;
 
-/// Columns that belong together.
-struct Block {
-    title: &'static str,
-    headings: &'static [&'static str],
-}
+/// Columns that belong together: what stands above them, and their headings.
+type Block = (&'static str, &'static [&'static str]);
 
 /// The columns of a comparison.
 const COMPARED: [Block; 9] = [
-    Block {
-        title: "",
-        headings: &["workload"],
-    },
-    Block {
-        title: "throughput",
-        headings: &["ratio", "±", ""],
-    },
-    Block {
-        title: "driver instructions",
-        headings: &["xenpv", "main", "ratio", ""],
-    },
-    Block {
-        title: "kernel insn",
-        headings: &["xenpv", "main"],
-    },
-    Block {
-        title: "us",
-        headings: &["xenpv", "main"],
-    },
-    Block {
-        title: "cpu us",
-        headings: &["xenpv", "main"],
-    },
-    Block {
-        title: "sends",
-        headings: &["xenpv", "main"],
-    },
-    Block {
-        title: "irqs",
-        headings: &["xenpv", "main"],
-    },
-    Block {
-        title: "hypercalls",
-        headings: &["xenpv", "main"],
-    },
+    ("", &["workload"]),
+    ("throughput", &["ratio", "±", ""]),
+    ("driver instructions", &["xenpv", "main", "ratio", ""]),
+    ("kernel insn", &["xenpv", "main"]),
+    ("us", &["xenpv", "main"]),
+    ("cpu us", &["xenpv", "main"]),
+    ("sends", &["xenpv", "main"]),
+    ("irqs", &["xenpv", "main"]),
+    ("hypercalls", &["xenpv", "main"]),
 ];
 
 /// The columns of the ceilings.
 const CEILINGS: [Block; 6] = [
-    Block {
-        title: "",
-        headings: &["ceiling"],
-    },
-    Block {
-        title: "",
-        headings: &["op/s"],
-    },
-    Block {
-        title: "",
-        headings: &["MB/s"],
-    },
-    Block {
-        title: "",
-        headings: &["us"],
-    },
-    Block {
-        title: "",
-        headings: &["cpu us"],
-    },
-    Block {
-        title: "",
-        headings: &["kernel insn"],
-    },
+    ("", &["ceiling"]),
+    ("", &["op/s"]),
+    ("", &["MB/s"]),
+    ("", &["us"]),
+    ("", &["cpu us"]),
+    ("", &["kernel insn"]),
 ];
 
 /// The whole table with its legend.
@@ -173,7 +125,7 @@ fn legend(comparison: &Comparison) -> String {
 fn grid(blocks: &[Block], lines: &[Vec<String>]) -> String {
     let headings: Vec<&str> = blocks
         .iter()
-        .flat_map(|block| block.headings)
+        .flat_map(|(_, headings)| *headings)
         .copied()
         .collect();
     let mut widths: Vec<usize> = headings.iter().map(|heading| length(heading)).collect();
@@ -184,12 +136,12 @@ fn grid(blocks: &[Block], lines: &[Vec<String>]) -> String {
     }
     let mut titles = String::new();
     let mut at = 0;
-    for block in blocks {
-        let end = at + block.headings.len();
-        let wide = widths[at..end].iter().sum::<usize>() + block.headings.len() - 1;
-        widths[at] += length(block.title).saturating_sub(wide);
-        let wide = wide.max(length(block.title));
-        titles += &format!("{}{:^wide$}", if at == 0 { "" } else { "  " }, block.title);
+    for (title, headings) in blocks {
+        let end = at + headings.len();
+        let wide = widths[at..end].iter().sum::<usize>() + headings.len() - 1;
+        widths[at] += length(title).saturating_sub(wide);
+        let wide = wide.max(length(title));
+        titles += &format!("{}{:^wide$}", if at == 0 { "" } else { "  " }, title);
         at = end;
     }
     let mut text = String::new();
@@ -209,8 +161,8 @@ fn grid(blocks: &[Block], lines: &[Vec<String>]) -> String {
 fn lay_out(blocks: &[Block], widths: &[usize], cells: &[String]) -> String {
     let mut text = String::new();
     let mut columns = widths.iter().zip(cells);
-    for (number, block) in blocks.iter().enumerate() {
-        for (place, (width, cell)) in columns.by_ref().take(block.headings.len()).enumerate() {
+    for (number, (_, headings)) in blocks.iter().enumerate() {
+        for (place, (width, cell)) in columns.by_ref().take(headings.len()).enumerate() {
             text += match (number, place) {
                 (0, 0) => "",
                 (_, 0) => "  ",
