@@ -2,7 +2,15 @@
 //! Has Cargo rebuild the program when a file it carries is added, changed or removed.
 
 fn main() {
-    for directory in ["agent", "demo", "dom0", "guest"] {
+    for directory in [
+        "agent",
+        "bench",
+        "demo",
+        "dom0",
+        "guest",
+        "../bench/plugin",
+        "../bench/mark",
+    ] {
         println!("cargo:rerun-if-changed={directory}");
     }
 }

@@ -9,14 +9,14 @@ use std::thread;
 use anyhow::{anyhow, bail, Context, Result};
 
 use crate::archive::{ensure_host_packages, Archive};
+use crate::bench::tools;
 use crate::cache::{Cache, Entry};
 use crate::dom0::{image_key, Dom0, HOST_TOOLS};
 use crate::image::{Image, Modules};
-use crate::machine;
+use crate::machine::{self, Purpose};
 use crate::progress::Progress;
 use crate::sources::{self, add_agent, add_root, module_list, write_image};
 use crate::toolchain::Toolchain;
-use crate::tree::Tree;
 
 const GUEST_PROGRAMS: &[&str] = &[
     "usr/bin/busybox",
@@ -55,14 +55,14 @@ pub struct Bed {
 impl Bed {
     /// Finds or makes everything up to the snapshot of dom0. The toolchain takes longest and leaves a core idle for
     /// much of its time, so the machine is made beside it.
-    pub fn open(progress: &dyn Progress) -> Result<Self> {
+    pub fn open(purpose: Purpose, progress: &dyn Progress) -> Result<Self> {
         let cache = Cache::open()?;
         let archive = Archive::open(&cache, progress)?;
         // All at once, before two threads could call apt-get.
         ensure_host_packages(HOST_TOOLS, progress)?;
         let (dom0, toolchain) = thread::scope(|scope| {
             let dom0 = scope.spawn(|| {
-                let dom0 = Dom0::open(&cache, &archive, progress)?;
+                let dom0 = Dom0::open(&cache, &archive, purpose, progress)?;
                 dom0.snapshot(progress)?;
                 anyhow::Ok(dom0)
             });
@@ -75,12 +75,15 @@ impl Bed {
         });
         let (dom0, toolchain) = (dom0?, toolchain?);
         let release = &toolchain.kernel.release;
-        let key = image_key("guest image 2", &dom0.tree, &sources::GUEST)
+        let mut key = image_key("guest image 2", &dom0.tree, &sources::GUEST)
             .with("release", release)
             .with("version", &toolchain.kernel.version);
+        if let Some(tools) = &dom0.tools {
+            key = tools::guest_key(key, tools);
+        }
         let guest = cache.entry("guest", &key, |to| {
             let _step = progress.step("Making the guest's image", None);
-            make_image(&dom0.tree, &toolchain.modules(), release, to)
+            make_image(&dom0, &toolchain.modules(), release, to)
         })?;
         Ok(Bed {
             dom0,
@@ -109,21 +112,50 @@ impl Bed {
     }
 }
 
-fn make_image(tree: &Tree, kernel: &Path, release: &str, to: &Path) -> Result<()> {
-    let mut image = Image::new(&tree.root());
+fn make_image(dom0: &Dom0, kernel: &Path, release: &str, to: &Path) -> Result<()> {
+    let mut image = Image::new(&dom0.tree.root());
     for program in GUEST_PROGRAMS {
         image.program(program)?;
     }
     for (path, target) in GUEST_LINKS {
         image.link(path, target);
     }
+    let mut modules: Vec<String> = module_list(&sources::GUEST)?
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    if let Some(tools) = &dom0.tools {
+        tools::add_to_guest(&mut image, tools)?;
+        modules.extend(tools::GUEST_MODULES.iter().map(|name| (*name).to_owned()));
+    }
     add_root(&mut image, &sources::GUEST);
-    let directory = format!("usr/lib/modules/{}", release);
-    let staging = to.join("staging");
-    let modules = Modules::scan(kernel)?;
-    let list = module_list(&sources::GUEST)?;
-    let mut files: Vec<(String, Vec<u8>)> = modules
-        .with_dependencies(list.iter().map(|(name, _)| name.as_str()))?
+    add_modules(&mut image, &modules, kernel, release, &to.join("staging"))?;
+    add_agent(&mut image, to)?;
+    write_image(&image, &to.join("initramfs"))?;
+    let mut files = Image::empty();
+    files.file("vmlinuz", &kernel.join("vmlinuz"))?;
+    files.file("initramfs", &to.join("initramfs"))?;
+    fs::remove_file(to.join("initramfs"))?;
+    write_image(&files, &to.join("guest.cpio"))?;
+    let file = File::options().write(true).open(to.join("guest.cpio"))?;
+    if file.metadata()?.len() > machine::GUESTS_SIZE {
+        bail!("the guest's image has grown past its disk: raise GUESTS_SIZE in machine.rs");
+    }
+    // The disk it is read from has one size, whatever is on it.
+    Ok(file.set_len(machine::GUESTS_SIZE)?)
+}
+
+/// Puts modules, those they need and depmod's tables into an image.
+fn add_modules(
+    image: &mut Image,
+    names: &[String],
+    kernel: &Path,
+    release: &str,
+    staging: &Path,
+) -> Result<()> {
+    let directory = format!("usr/lib/modules/{release}");
+    let mut files: Vec<(String, Vec<u8>)> = Modules::scan(kernel)?
+        .with_dependencies(names.iter().map(String::as_str))?
         .into_iter()
         .map(|module| (format!("kernel/{}.ko", module.name), module.data))
         .collect();
@@ -139,13 +171,13 @@ fn make_image(tree: &Tree, kernel: &Path, release: &str, to: &Path) -> Result<()
     }
     for (name, data) in files {
         let path = staging.join(&directory).join(&name);
-        fs::create_dir_all(path.parent().unwrap_or(&staging))?;
+        fs::create_dir_all(path.parent().unwrap_or(staging))?;
         fs::write(path, data)?;
     }
     std::os::unix::fs::symlink("usr/lib", staging.join("lib"))?;
     let status = Command::new("depmod")
         .arg("-b")
-        .arg(&staging)
+        .arg(staging)
         .arg(release)
         .status()
         .context("cannot run depmod")?;
@@ -154,20 +186,7 @@ fn make_image(tree: &Tree, kernel: &Path, release: &str, to: &Path) -> Result<()
     }
     fs::remove_file(staging.join("lib"))?;
     image
-        .overlay(&staging)
+        .overlay(staging)
         .context("collecting the guest's modules")?;
-    crate::cache::remove_tree(&staging)?;
-    add_agent(&mut image, to)?;
-    write_image(&image, &to.join("initramfs"))?;
-    let mut files = Image::empty();
-    files.file("vmlinuz", &kernel.join("vmlinuz"))?;
-    files.file("initramfs", &to.join("initramfs"))?;
-    fs::remove_file(to.join("initramfs"))?;
-    write_image(&files, &to.join("guest.cpio"))?;
-    let file = File::options().write(true).open(to.join("guest.cpio"))?;
-    if file.metadata()?.len() > machine::GUESTS_SIZE {
-        bail!("the guest's image has grown past its disk: raise GUESTS_SIZE in machine.rs");
-    }
-    // The disk it is read from has one size, whatever is on it.
-    Ok(file.set_len(machine::GUESTS_SIZE)?)
+    crate::cache::remove_tree(staging)
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::archive::Archive;
+use crate::bench;
 use crate::cache::{Cache, Entry, Key};
 use crate::image::{read_unpacked, vmlinux, Image, Modules};
-use crate::machine::{self, Boot, Machine};
+use crate::machine::{self, Boot, Machine, Purpose};
 use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::{Session, Side};
 use crate::sources::{self, add_agent, add_root, add_source, module_list, write_image};
-use crate::tree::Tree;
+use crate::tree::{Tools, Tree};
 
 const XEN_BIN: &str = "usr/lib/xen-4.20/bin";
 
@@ -82,37 +83,52 @@ pub struct Dom0 {
     pub cache: Cache,
     /// The unpacked packages.
     pub tree: Tree,
+    /// Those of the load generators, if the machine is for benchmarks.
+    pub tools: Option<Tools>,
+    purpose: Purpose,
     image: Entry,
 }
 
 impl Dom0 {
     /// Finds or makes the packages' tree and dom0's image.
-    pub fn open(cache: &Cache, archive: &Archive, progress: &dyn Progress) -> Result<Self> {
+    pub fn open(
+        cache: &Cache,
+        archive: &Archive,
+        purpose: Purpose,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let tree = Tree::open(cache, archive, progress)?;
-        let image = cache.entry(
-            "dom0",
-            &image_key("dom0 image 1", &tree, &sources::DOM0),
-            |to| {
-                let _step = progress.step("Making dom0's image", None);
-                make_image(&tree, to)
-            },
-        )?;
-        for kind in ["tree", "dom0", "guest"] {
+        let tools = match purpose {
+            Purpose::Test => None,
+            Purpose::Bench => Some(Tools::open(cache, archive, progress)?),
+        };
+        let mut key = image_key("dom0 image 1", &tree, &sources::DOM0);
+        if let Some(tools) = &tools {
+            key = bench::tools::dom0_key(key, tools);
+        }
+        let image = cache.entry("dom0", &key, |to| {
+            let _step = progress.step("Making dom0's image", None);
+            make_image(&tree, tools.as_ref(), to)
+        })?;
+        for kind in ["tree", "tools", "dom0", "guest"] {
             cache.prune(kind, IMAGES_KEPT)?;
         }
         Ok(Dom0 {
             cache: cache.clone(),
             tree,
+            tools,
+            purpose,
             image,
         })
     }
 
     /// Starts a machine in the directory of a run, from power-on or from a snapshot. `guests` is the archive that dom0
-    /// can create guests from.
+    /// can create guests from; `plugin` is one of QEMU's.
     pub fn start(
         &self,
         directory: &Path,
         guests: Option<&Path>,
+        plugin: Option<String>,
         snapshot: Option<&Entry>,
     ) -> Result<Machine> {
         let boot = Boot {
@@ -120,9 +136,11 @@ impl Dom0 {
             kernel: self.image.join("vmlinux"),
             initramfs: self.image.join("initramfs"),
             guests: guests.map(Path::to_owned),
+            plugin,
         };
         Machine::start(
             &self.tree,
+            self.purpose,
             &boot,
             directory,
             snapshot.map(|entry| entry.join("state")).as_deref(),
@@ -136,7 +154,18 @@ impl Dom0 {
         guests: Option<&Path>,
         snapshot: &Entry,
     ) -> Result<Session> {
-        let mut machine = self.start(directory, guests, Some(snapshot))?;
+        self.restore_with(directory, guests, None, snapshot)
+    }
+
+    /// [`Dom0::restore`] with a plugin of QEMU.
+    pub fn restore_with(
+        &self,
+        directory: &Path,
+        guests: Option<&Path>,
+        plugin: Option<String>,
+        snapshot: &Entry,
+    ) -> Result<Session> {
+        let mut machine = self.start(directory, guests, plugin, Some(snapshot))?;
         machine.resume()?;
         let mut session = Session::new(machine)?;
         session.wait_answer(Side::Dom0, BOOT_LIMIT)?;
@@ -153,7 +182,7 @@ impl Dom0 {
                     .unwrap_or_default()
                     .as_encoded_bytes(),
             )
-            .with("machine", machine::description())
+            .with("machine", machine::description(self.purpose))
     }
 
     /// Finds or makes the snapshot of a dom0 that is ready.
@@ -162,7 +191,7 @@ impl Dom0 {
             .entry("snapshot", &self.key().with("state", "dom0"), |to| {
                 let step = progress.step("Booting Xen and dom0", None);
                 let run = Run::new(&self.cache, "dom0")?;
-                let mut session = Session::new(self.start(run.path(), None, None)?)?;
+                let mut session = Session::new(self.start(run.path(), None, None, None)?)?;
                 let booted = session
                     .wait_hello(Side::Dom0, BOOT_LIMIT)
                     .and_then(|()| session.run_ok(Side::Dom0, "xl info >/dev/null", COMMAND_LIMIT));
@@ -190,7 +219,7 @@ pub fn keep_console(run: &Path, to: &Path) {
     }
 }
 
-fn make_image(tree: &Tree, to: &Path) -> Result<()> {
+fn make_image(tree: &Tree, tools: Option<&Tools>, to: &Path) -> Result<()> {
     let root = tree.root();
     fs::write(
         to.join("xen"),
@@ -222,6 +251,9 @@ fn make_image(tree: &Tree, to: &Path) -> Result<()> {
             &format!("usr/sbin/{program}"),
             &format!("/{XEN_BIN}/{program}"),
         );
+    }
+    if let Some(tools) = tools {
+        bench::tools::add_to_dom0(&mut image, tools)?;
     }
     add_root(&mut image, &sources::DOM0);
     let list = module_list(&sources::DOM0)?;

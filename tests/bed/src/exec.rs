@@ -318,7 +318,7 @@ pub fn complaints(log: &str) -> Vec<String> {
 }
 
 /// Writes down the state of dom0 and its view of the guest.
-fn inquest(session: &mut Session, logs: &Path) -> Result<()> {
+pub fn inquest(session: &mut Session, logs: &Path) -> Result<()> {
     const COMMANDS: &[&str] = &[
         "xl list -v",
         "xenstore-ls -f",

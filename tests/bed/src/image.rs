@@ -17,6 +17,7 @@ const LIBRARY_DIRECTORIES: &[&str] = &[
     "usr/lib/xen-4.20/lib/x86_64-linux-gnu",
     "usr/lib",
     "usr/lib/x86_64-linux-gnu/pulseaudio",
+    "usr/lib/x86_64-linux-gnu/ceph",
 ];
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
 
@@ -75,6 +76,11 @@ impl Image {
             image.link(path, target);
         }
         image
+    }
+
+    /// Takes further programs and libraries from another Debian tree.
+    pub fn take_from(&mut self, tree: &Path) {
+        self.tree = tree.to_owned();
     }
 
     /// Adds a directory and those that lead to it.

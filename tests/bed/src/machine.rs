@@ -28,10 +28,46 @@ pub const DISK_SIZE: u64 = 256 << 20;
 /// Size in bytes of the disk with the guests' kernel and initramfs.
 pub const GUESTS_SIZE: u64 = 128 << 20;
 
+/// What a machine is for. Each purpose has images and snapshots of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Tests: as fast as it goes.
+    Test,
+    /// Benchmarks: the machine's clock counts its instructions, and dom0 and the guest have the load generators.
+    Bench,
+}
+
+impl Purpose {
+    /// How QEMU emulates the processor. With `-icount` every instruction takes 2 ns of the machine's time, and idle
+    /// time is skipped (`sleep=off`): how busy this machine is does not matter. A snapshot fits one of the two only.
+    fn clock(self) -> &'static [&'static str] {
+        match self {
+            Purpose::Test => &["-accel", "tcg,thread=multi,tb-size=256"],
+            Purpose::Bench => &[
+                "-accel",
+                "tcg,thread=single,tb-size=512",
+                "-icount",
+                "shift=1,sleep=off",
+            ],
+        }
+    }
+
+    /// Xen's command line. Without a rate limit dom0 preempts the guest at every event, so that nothing is ever batched:
+    /// good for tests of events, but not what a Xen host does.
+    fn xen_options(self) -> String {
+        let rate = match self {
+            Purpose::Test => 0,
+            Purpose::Bench => 1000,
+        };
+        format!(
+            "console=com1 com1=115200,8n1 dom0_mem=512M,max:512M loglvl=warning guest_loglvl=all \
+             sched_ratelimit_us={rate} spec-ctrl=eager-fpu"
+        )
+    }
+}
+
 /// Options of QEMU that make the machine; part of every snapshot's key.
-pub const OPTIONS: &[&str] = &[
-    "-accel",
-    "tcg,thread=multi,tb-size=256",
+const OPTIONS: &[&str] = &[
     "-machine",
     "q35",
     "-cpu",
@@ -44,13 +80,8 @@ pub const OPTIONS: &[&str] = &[
     "-no-reboot",
 ];
 
-/// Xen's command line.
-pub const XEN_OPTIONS: &str =
-    "console=com1 com1=115200,8n1 dom0_mem=512M,max:512M loglvl=warning guest_loglvl=all \
-     sched_ratelimit_us=0 spec-ctrl=eager-fpu";
-
 /// dom0's command line.
-pub const DOM0_OPTIONS: &str = "console=hvc0 loglevel=4";
+const DOM0_OPTIONS: &str = "console=hvc0 loglevel=4";
 
 /// The machine's disks, in the order in which dom0 sees them (vda, vdb, vdc), and their sizes.
 const DISKS: &[(&str, u64)] = &[
@@ -61,9 +92,10 @@ const DISKS: &[(&str, u64)] = &[
 const GUESTS: &str = "guests.img";
 
 /// All that a snapshot fits to, besides the images: it can be restored on this very machine only.
-pub fn description() -> String {
-    let devices = devices(GUESTS);
-    format!("{OPTIONS:?} {MEMORY} {devices:?} {DISKS:?} {XEN_OPTIONS} {DOM0_OPTIONS}")
+pub fn description(purpose: Purpose) -> String {
+    let (options, devices) = ([purpose.clock(), OPTIONS].concat(), devices(GUESTS));
+    let xen = purpose.xen_options();
+    format!("{options:?} {MEMORY} {devices:?} {DISKS:?} {xen} {DOM0_OPTIONS}")
 }
 
 /// QEMU's options for the devices. `guests` is the file of the disk with the guests' files.
@@ -110,6 +142,8 @@ pub struct Boot {
     pub initramfs: PathBuf,
     /// Archive of [`GUESTS_SIZE`] with what dom0 needs to create guests, if it will create any.
     pub guests: Option<PathBuf>,
+    /// Plugin of QEMU with its arguments.
+    pub plugin: Option<String>,
 }
 
 /// A running emulated machine. It is killed when the value is dropped.
@@ -128,6 +162,7 @@ impl Machine {
     /// until [`Machine::resume`].
     pub fn start(
         tree: &Tree,
+        purpose: Purpose,
         boot: &Boot,
         directory: &Path,
         snapshot: Option<&Path>,
@@ -146,18 +181,22 @@ impl Machine {
             None => GUESTS,
         };
         command
+            .args(purpose.clock())
             .args(OPTIONS)
             .args(["-m", &MEMORY.to_string()])
             .args(devices(guests));
         command
             .arg("-kernel")
             .arg(&boot.xen)
-            .args(["-append", XEN_OPTIONS, "-initrd"]);
+            .args(["-append", &purpose.xen_options(), "-initrd"]);
         command.arg(format!(
             "{} {DOM0_OPTIONS},{}",
             text(&boot.kernel)?,
             text(&boot.initramfs)?
         ));
+        if let Some(plugin) = &boot.plugin {
+            command.args(["-plugin", plugin]);
+        }
         if let Some(snapshot) = snapshot {
             command.args(["-incoming", &format!("file:{}", text(snapshot)?)]);
         }
@@ -204,7 +243,7 @@ impl Machine {
         &self.directory
     }
 
-    /// Lets a machine that was started from a snapshot run.
+    /// Lets a machine run that was started from a snapshot or paused.
     pub fn resume(&mut self) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -228,6 +267,12 @@ impl Machine {
         Ok(())
     }
 
+    /// Stops the machine until [`Machine::resume`]; its clock stops too.
+    pub fn pause(&mut self) -> Result<()> {
+        self.monitor.ask("stop", json!({}))?;
+        Ok(())
+    }
+
     /// Stops the machine and writes its whole state to a file. No guest may be executing: pause them first.
     pub fn save(&mut self, to: &Path) -> Result<()> {
         self.monitor.ask("stop", json!({}))?;
@@ -245,6 +290,16 @@ impl Machine {
                 _ => thread::sleep(Duration::from_millis(50)),
             }
         }
+    }
+
+    /// QEMU's version.
+    pub fn version(&mut self) -> Result<String> {
+        let version = self.monitor.ask("query-version", json!({}))?;
+        let number = &version["qemu"];
+        Ok(format!(
+            "{}.{}.{}",
+            number["major"], number["minor"], number["micro"]
+        ))
     }
 
     /// QEMU's own messages so far.

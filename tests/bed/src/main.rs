@@ -11,10 +11,12 @@ use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
 use xenbed::bed::{Bed, CHECKOUT};
+use xenbed::bench;
 use xenbed::cache::Cache;
 use xenbed::demo;
 use xenbed::exec::{self, Order};
 use xenbed::guest::{self, Driver, Guest};
+use xenbed::machine::Purpose;
 use xenbed::modules::{Modules, MODULES};
 use xenbed::progress::Progress;
 use xenbed::run::{self, Run};
@@ -55,6 +57,8 @@ enum Command {
     },
     /// Have clippy read the modules, then run all guest tests. `make check` runs the host's tests before.
     Check,
+    /// Measure the modules beside Linux's own frontends, in turns.
+    Bench(BenchArguments),
     /// Show the logs of the last run that failed, or list all that are kept.
     Logs {
         /// List them.
@@ -117,6 +121,25 @@ struct ExecArguments {
     timeout: u64,
 }
 
+#[derive(clap::Args)]
+struct BenchArguments {
+    /// Once each instead of several times: in minutes, without knowing the spread.
+    #[arg(long)]
+    quick: bool,
+    /// Only the workloads whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How often each is run.
+    #[arg(long)]
+    repetitions: Option<u32>,
+    /// Where the results go.
+    #[arg(long)]
+    to: Option<PathBuf>,
+    /// A document whose generated part gets the results, too.
+    #[arg(long)]
+    document: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Place {
     Guest,
@@ -136,31 +159,54 @@ fn main() -> ExitCode {
 fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
     match command {
         Command::Up => {
-            let bed = Bed::open(progress)?;
+            let bed = Bed::open(Purpose::Test, progress)?;
             guest::snapshot(&bed, &Guest::default(), progress)?;
             built_modules(&bed, progress)?;
         }
         Command::Exec(arguments) => return exec(&arguments, progress),
         Command::Shell { place, guest } => return shell(place, &guest, progress),
         Command::Demo => {
-            let bed = Bed::open(progress)?;
+            let bed = Bed::open(Purpose::Test, progress)?;
             let modules = built_modules(&bed, progress)?;
             return Ok(verdict(demo::run(&bed, &modules, progress)?));
         }
         Command::Test { filter, jobs } => {
             // A mistake in a test is told before the long way there.
             suite::read(&suite::directory(Path::new(CHECKOUT)), &filter)?;
-            return test(&Bed::open(progress)?, &filter, jobs, progress);
+            return test(
+                &Bed::open(Purpose::Test, progress)?,
+                &filter,
+                jobs,
+                progress,
+            );
         }
         Command::Check => {
-            let bed = Bed::open(progress)?;
+            let bed = Bed::open(Purpose::Test, progress)?;
             Modules::lint(bed.cache(), &bed.toolchain, Path::new(CHECKOUT), progress)?;
             return test(&bed, "", None, progress);
         }
+        Command::Bench(arguments) => bench(&arguments, progress)?,
         Command::Logs { list } => logs(list)?,
         Command::Clean { all } => clean(all)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn bench(arguments: &BenchArguments, progress: &dyn Progress) -> Result<()> {
+    let options = bench::Options {
+        quick: arguments.quick,
+        only: arguments.only.clone(),
+        repetitions: arguments.repetitions,
+    };
+    let results = bench::run(&options, progress)?;
+    let directory = arguments.to.clone().unwrap_or_else(bench::directory);
+    bench_report::publish(&results, &directory)?;
+    print!("{}", bench_report::table_of(&results));
+    println!("results: {}", directory.display());
+    if let Some(document) = &arguments.document {
+        bench_report::update_document(document, &results)?;
+    }
+    Ok(())
 }
 
 fn verdict(good: bool) -> ExitCode {
@@ -181,7 +227,7 @@ fn test(bed: &Bed, filter: &str, jobs: Option<usize>, progress: &dyn Progress) -
 }
 
 fn shell(place: Place, guest: &GuestArguments, progress: &dyn Progress) -> Result<ExitCode> {
-    let bed = Bed::open(progress)?;
+    let bed = Bed::open(Purpose::Test, progress)?;
     let order = order(&bed, guest, Place::Guest, progress)?;
     let snapshot = guest::snapshot(&bed, &order.guest, progress)?;
     let run = Run::new(bed.cache(), "shell")?;
@@ -194,7 +240,7 @@ fn shell(place: Place, guest: &GuestArguments, progress: &dyn Progress) -> Resul
 }
 
 fn exec(arguments: &ExecArguments, progress: &dyn Progress) -> Result<ExitCode> {
-    let bed = Bed::open(progress)?;
+    let bed = Bed::open(Purpose::Test, progress)?;
     let mut order = order(&bed, &arguments.guest, arguments.place, progress)?;
     order.script = read_script(&arguments.script)?;
     order.dom0_script = arguments
@@ -342,8 +388,12 @@ fn logs(list: bool) -> Result<()> {
 
 fn clean(all: bool) -> Result<()> {
     let cache = Cache::open()?;
-    let made: &[&str] = &["snapshot", "guest", "dom0", "modules", "lint"];
-    let slow: &[&str] = if all { &["toolchain", "tree"] } else { &[] };
+    let made: &[&str] = &["snapshot", "guest", "dom0", "modules", "lint", "plugin"];
+    let slow: &[&str] = if all {
+        &["toolchain", "tree", "tools"]
+    } else {
+        &[]
+    };
     for kind in made.iter().chain(slow) {
         cache.prune(kind, 0)?;
     }

@@ -19,6 +19,10 @@ pub static AGENT: Dir = include_dir!("$CARGO_MANIFEST_DIR/agent");
 pub static DOM0: Dir = include_dir!("$CARGO_MANIFEST_DIR/dom0");
 /// The guest's files.
 pub static GUEST: Dir = include_dir!("$CARGO_MANIFEST_DIR/guest");
+/// The plugin of QEMU that counts.
+pub static PLUGIN: Dir = include_dir!("$CARGO_MANIFEST_DIR/../bench/plugin");
+/// The marks between which it counts.
+pub static MARK: Dir = include_dir!("$CARGO_MANIFEST_DIR/../bench/mark");
 
 /// The lines "name options" of a module list.
 pub fn module_list(source: &Dir) -> Result<Vec<(String, String)>> {

@@ -30,6 +30,9 @@ const PACKAGES: &[&str] = &[
     "linux-image-amd64",
 ];
 
+/// The load generators of the benchmarks.
+const TOOLS: &[&str] = &["libc6", "fio", "iperf3", "netperf"];
+
 /// The unpacked packages.
 pub struct Tree {
     entry: Entry,
@@ -40,22 +43,8 @@ pub struct Tree {
 impl Tree {
     /// Finds or makes the tree of the newest packages the archive offers.
     pub fn open(cache: &Cache, archive: &Archive, progress: &dyn Progress) -> Result<Self> {
-        let key = archive
-            .versions(PACKAGES)?
-            .iter()
-            .fold(Key::new("tree 1"), |key, (name, version)| {
-                key.with(name, version)
-            });
-        let entry = cache.entry("tree", &key, |to| {
-            let step = progress.step("Unpacking Xen, QEMU and dom0's kernel", None);
-            archive.bootstrap(
-                "extract",
-                PACKAGES,
-                &to.join("root"),
-                &to.join("tree.log"),
-                &*step,
-            )
-        })?;
+        let what = "Unpacking Xen, QEMU and dom0's kernel";
+        let entry = unpacked(cache, archive, "tree", PACKAGES, what, progress)?;
         let dom0_release = only_name(&entry.join("root/usr/lib/modules"))?;
         Ok(Tree {
             entry,
@@ -70,11 +59,7 @@ impl Tree {
 
     /// The tree's name in the cache: it stands for its whole content in other keys.
     pub fn id(&self) -> String {
-        self.entry
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        name(&self.entry)
     }
 
     /// The directory of dom0's kernel modules.
@@ -95,6 +80,62 @@ impl Tree {
             .arg(root.join(program.trim_start_matches('/')));
         command
     }
+}
+
+/// The unpacked packages of the load generators.
+pub struct Tools(Entry);
+
+impl Tools {
+    /// Finds or makes the tree of the newest packages the archive offers.
+    pub fn open(cache: &Cache, archive: &Archive, progress: &dyn Progress) -> Result<Self> {
+        let what = "Unpacking fio, iperf3 and netperf";
+        unpacked(cache, archive, "tools", TOOLS, what, progress).map(Tools)
+    }
+
+    /// The tree's root directory.
+    pub fn root(&self) -> PathBuf {
+        self.0.join("root")
+    }
+
+    /// The tree's name in the cache.
+    pub fn id(&self) -> String {
+        name(&self.0)
+    }
+}
+
+fn name(entry: &Entry) -> String {
+    entry
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Finds or makes a tree of the newest versions of packages.
+fn unpacked(
+    cache: &Cache,
+    archive: &Archive,
+    kind: &str,
+    packages: &[&str],
+    what: &str,
+    progress: &dyn Progress,
+) -> Result<Entry> {
+    let versions = archive.versions(packages)?;
+    let key = versions
+        .iter()
+        .fold(Key::new("tree 1"), |key, (name, version)| {
+            key.with(name, version)
+        });
+    cache.entry(kind, &key, |to| {
+        let step = progress.step(what, None);
+        archive.bootstrap(
+            "extract",
+            packages,
+            &to.join("root"),
+            &to.join("tree.log"),
+            &*step,
+        )
+    })
 }
 
 fn only_name(directory: &Path) -> Result<String> {

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Once in each guest, when its drivers are loaded: the same settings for all, and what the guest is like.
+set -e
+mount -t debugfs debugfs /sys/kernel/debug
+wait_for() {
+  for try in $(seq 300); do
+    [ -e "$1" ] && return
+    sleep 0.1
+  done
+  echo "there is no $1" >&2
+  exit 1
+}
+for disk in xvdf xvdg; do
+  wait_for /dev/$disk
+  echo none >/sys/block/$disk/queue/scheduler
+done
+modprobe null_blk nr_devices=1 queue_mode=2 irqmode=0 gb=1
+wait_for /dev/nullb0
+echo none >/sys/block/nullb0/queue/scheduler
+wait_for /sys/class/net/eth0
+ip link set eth0 up
+ip addr add 10.0.0.2/24 dev eth0
+for try in $(seq 100); do
+  ping -c 1 -W 1 10.0.0.1 >/dev/null && break
+done
+# The kernel measures the time stamp counter once more before it trusts it; till then it says tsc-early.
+clock=/sys/devices/system/clocksource/clocksource0/current_clocksource
+for try in $(seq 100); do
+  [ "$(cat $clock)" = tsc-early ] || break
+  sleep 0.1
+done
+iperf3 --server --daemon
+netserver >/dev/null
+echo "kernel $(uname -r)"
+echo "clocksource $(cat $clock)"
+echo "clockevent $(cat /sys/devices/system/clockevents/clockevent0/current_device)"
+for disk in xvdf xvdg nullb0; do
+  cd /sys/block/$disk/queue
+  echo "queue of $disk: scheduler $(cat scheduler), $(cat nr_requests) requests, at most $(cat max_sectors_kb) KiB," \
+    "$(cat max_segments) segments, $(cat write_cache)"
+done
+echo "mitigations off: $(grep -c mitigations=off /proc/cmdline)"
