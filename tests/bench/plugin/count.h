@@ -52,7 +52,7 @@ struct calls {
 	uint64_t command[HYPERCALLS][COMMANDS];
 };
 
-/* Where an address of the guest's kernel is counted, or NULL. */
+/* Where in struct counters an address of the guest's kernel is counted, or 0 if it has no cell. */
 size_t cell_offset(uint64_t address);
 
 void window_open(struct counters *counters, struct calls calls[DOMAIN_COUNT], uint64_t id, uint64_t time);

@@ -116,7 +116,11 @@ impl<'a> Seat<'a> {
                 .path()
                 .join(format!("{}-{}", name(self.driver), self.failures.len()));
         self.subject = fresh(self.parts, self.driver, &self.snapshot, &self.directory)?;
-        self.attempt(load)
+        let warm_up = load
+            .warm_up()
+            .map_or(Ok(()), |load| self.attempt(&load).map(drop));
+        warm_up
+            .and_then(|()| self.attempt(load))
             .with_context(|| format!("{logs}, and once more in a fresh guest"))
     }
 
