@@ -148,6 +148,7 @@ fn meta(bed: &Bed, options: &Options, seats: &[Seat]) -> Meta {
     };
     let said = [
         "clockevent",
+        "mitigations:",
         "queue of xvdf:",
         "queue of xvdg:",
         "queue of nullb0:",
