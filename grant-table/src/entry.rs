@@ -113,6 +113,11 @@ impl Entry {
         }
     }
 
+    /// The domain that the entry names, whether it grants it something or not.
+    pub fn grantee(&self) -> Domid {
+        Domid((self.head.load(Ordering::Relaxed) >> 16) as u16)
+    }
+
     /// Whether the entry grants something or is mapped.
     pub fn is_busy(&self) -> bool {
         self.head.load(Ordering::Acquire) & FLAGS != 0
@@ -175,6 +180,7 @@ mod tests {
         entry.try_end().unwrap();
         entry.grant(PEER, Gfn(0x42), Access::ReadOnly).unwrap();
         assert_eq!(words(&entry), (0x0007_0005, 0x42));
+        assert_eq!(entry.grantee(), PEER);
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn deferred_page_is_released_exactly_once() {
         let shared = Shared::granted();
         let mut table = Table::new(RevokePolicy::DEFAULT);
         let chunk = (0..9).map(|_| Slot::new()).collect();
-        assert!(table.add_frame(chunk, |_| false).is_ok());
+        assert!(table.add_frame(chunk, |_| None).is_ok());
         let gref = table.allocate().expect("one is free");
         let table = Arc::new(Mutex::new(table));
 
@@ -115,7 +115,8 @@ fn deferred_page_is_released_exactly_once() {
             assert!(freed.is_ok());
         } else {
             let owner = Arc::clone(&shared);
-            let deferred = table.lock().expect("not poisoned").defer(gref, Some(owner));
+            let mut table = table.lock().expect("not poisoned");
+            let deferred = table.defer(gref, PEER, Some(owner));
             assert!(deferred.is_ok());
         }
         peer.join().expect("the peer ran");

@@ -6,10 +6,11 @@
 //! touch no memory but the slots.
 
 use crate::deferred::RevokePolicy;
+use crate::kept::{Account, Ledger, TooManyKept};
 use crate::list::{List, NIL};
 use core::marker::PhantomData;
 use core::ops::DerefMut;
-use xen_sys::GrantRef;
+use xen_sys::{Domid, GrantRef};
 
 /// The first entries of the table belong to the toolstack (console, xenstore)
 /// and are never handed out: `GNTTAB_NR_RESERVED_ENTRIES`.
@@ -44,6 +45,8 @@ pub(crate) enum State<T> {
         owner: Option<T>,
         /// Retries that found it still mapped.
         tries: u32,
+        /// Where the page is counted.
+        account: Account,
     },
 }
 
@@ -100,6 +103,8 @@ pub struct RefTable<T, C, const FRAMES: usize> {
     pub(crate) fresh: List,
     /// Deferred references that are tried rarely.
     pub(crate) stale: List,
+    /// Who keeps the deferred ones.
+    pub(crate) kept: Ledger,
     pub(crate) policy: RevokePolicy,
     /// When the stale list is due, in the caller's seconds.
     pub(crate) stale_due: u64,
@@ -122,6 +127,7 @@ impl<T, C, const FRAMES: usize> RefTable<T, C, FRAMES> {
             free: List::EMPTY,
             fresh: List::EMPTY,
             stale: List::EMPTY,
+            kept: Ledger::EMPTY,
             policy,
             stale_due: 0,
             owner: PhantomData,
@@ -144,6 +150,21 @@ impl<T, C, const FRAMES: usize> RefTable<T, C, FRAMES> {
         }
     }
 
+    /// Whether the domains have let go of enough to share more pages with `domid`.
+    ///
+    /// # Errors
+    /// [`TooManyKept`], by the limits of the [`RevokePolicy`].
+    pub fn may_share_with(&self, domid: Domid) -> Result<(), TooManyKept> {
+        let (own, all) = (self.kept.pages_of(domid), self.counters().deferred);
+        if own > self.policy.kept_by_domain {
+            return Err(TooManyKept::ByDomain(own));
+        }
+        if all > self.policy.kept_by_all {
+            return Err(TooManyKept::ByAll(all));
+        }
+        Ok(())
+    }
+
     fn reserved(&self) -> u32 {
         self.counters.total.min(RESERVED_ENTRIES)
     }
@@ -152,14 +173,18 @@ impl<T, C, const FRAMES: usize> RefTable<T, C, FRAMES> {
 impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRAMES> {
     /// Adds the slots of the next frame.
     ///
-    /// `busy` tells whether a reference's entry already grants something: a
+    /// `holder` tells to whom a reference's entry already grants something: a
     /// previous load of the module may have left pages which a peer still maps.
     /// Such a reference goes to the deferred list instead of the free one.
     ///
     /// # Errors
     /// The chunk comes back when the table is full or the chunk's length
     /// differs from the first one's.
-    pub fn add_frame(&mut self, chunk: C, mut busy: impl FnMut(GrantRef) -> bool) -> Result<(), C> {
+    pub fn add_frame(
+        &mut self,
+        chunk: C,
+        mut holder: impl FnMut(GrantRef) -> Option<Domid>,
+    ) -> Result<(), C> {
         let Ok(len) = u32::try_from(chunk.len()) else {
             return Err(chunk);
         };
@@ -176,10 +201,9 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         self.counters.total = end;
         self.counters.frames = self.counters.frames.saturating_add(1);
         for index in (first.max(RESERVED_ENTRIES)..end).rev() {
-            if busy(GrantRef(index)) {
-                self.enter_deferred(index, None);
-            } else {
-                self.enter_free(index);
+            match holder(GrantRef(index)) {
+                Some(domid) => self.enter_deferred(index, domid, None),
+                None => self.enter_free(index),
             }
         }
         Ok(())
@@ -225,14 +249,19 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     }
 
     /// Leaves a reference, and what owns its page, to the deferred list: the
-    /// peer still maps the page.
+    /// peer, `domid`, still maps the page.
     ///
     /// # Errors
     /// [`NotInUse`], with the owner.
-    pub fn defer(&mut self, gref: GrantRef, owner: Option<T>) -> Result<(), (NotInUse, Option<T>)> {
+    pub fn defer(
+        &mut self,
+        gref: GrantRef,
+        domid: Domid,
+        owner: Option<T>,
+    ) -> Result<(), (NotInUse, Option<T>)> {
         match self.slot(gref.0) {
             Some(slot) if matches!(slot.state, State::InUse) => {
-                self.enter_deferred(gref.0, owner);
+                self.enter_deferred(gref.0, domid, owner);
                 Ok(())
             }
             _ => Err((NotInUse, owner)),
@@ -246,6 +275,7 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         self.free = List::EMPTY;
         self.fresh = List::EMPTY;
         self.stale = List::EMPTY;
+        self.kept = Ledger::EMPTY;
         self.counters = Counters::default();
         self.chunks.iter_mut().find_map(Option::take)
     }
@@ -278,9 +308,14 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         Some(index)
     }
 
-    fn enter_deferred(&mut self, index: u32, owner: Option<T>) {
+    fn enter_deferred(&mut self, index: u32, domid: Domid, owner: Option<T>) {
+        let account = self.kept.add(domid);
         if let Some(slot) = self.slot(index) {
-            slot.state = State::Deferred { owner, tries: 0 };
+            slot.state = State::Deferred {
+                owner,
+                tries: 0,
+                account,
+            };
             self.fresh = self.appended(self.fresh, index);
         }
     }
@@ -319,6 +354,8 @@ mod tests {
 
     type Table = RefTable<u32, Vec<Slot<u32>>, 3>;
 
+    const PEER: Domid = Domid(7);
+
     fn chunk(len: usize) -> Vec<Slot<u32>> {
         (0..len).map(|_| Slot::new()).collect()
     }
@@ -326,7 +363,7 @@ mod tests {
     fn table(frames: usize, per_frame: usize) -> Table {
         let mut table = Table::new(RevokePolicy::DEFAULT);
         for _ in 0..frames {
-            table.add_frame(chunk(per_frame), |_| false).unwrap();
+            table.add_frame(chunk(per_frame), |_| None).unwrap();
         }
         table
     }
@@ -389,20 +426,20 @@ mod tests {
     fn deferred_reference_can_be_neither_freed_nor_deferred_again() {
         let mut table = table(1, 12);
         let gref = table.allocate().unwrap();
-        table.defer(gref, Some(1)).unwrap();
+        table.defer(gref, PEER, Some(1)).unwrap();
         assert_eq!(table.free(gref), Err(NotInUse));
-        assert_eq!(table.defer(gref, Some(2)), Err((NotInUse, Some(2))));
+        assert_eq!(table.defer(gref, PEER, Some(2)), Err((NotInUse, Some(2))));
         assert_eq!(table.counters().deferred, 1);
     }
 
     #[test]
     fn growth_stops_at_the_last_frame_and_keeps_its_size() {
         let mut table = table(1, 16);
-        assert_eq!(table.add_frame(chunk(8), |_| false).unwrap_err().len(), 8);
-        assert!(table.add_frame(chunk(0), |_| false).is_err());
-        table.add_frame(chunk(16), |_| false).unwrap();
-        table.add_frame(chunk(16), |_| false).unwrap();
-        assert!(table.add_frame(chunk(16), |_| false).is_err());
+        assert_eq!(table.add_frame(chunk(8), |_| None).unwrap_err().len(), 8);
+        assert!(table.add_frame(chunk(0), |_| None).is_err());
+        table.add_frame(chunk(16), |_| None).unwrap();
+        table.add_frame(chunk(16), |_| None).unwrap();
+        assert!(table.add_frame(chunk(16), |_| None).is_err());
         assert_eq!(table.counters().free, 40);
         assert_eq!(table.counters().frames, 3);
     }
@@ -411,7 +448,7 @@ mod tests {
     fn dismantled_table_gives_its_storage_back_and_nothing_else() {
         let mut table = table(2, 12);
         let gref = table.allocate().unwrap();
-        table.defer(gref, Some(5)).unwrap();
+        table.defer(gref, PEER, Some(5)).unwrap();
         let chunks: Vec<_> = core::iter::from_fn(|| table.dismantle()).collect();
         assert_eq!(chunks.len(), 2);
         assert_eq!(table.counters(), Counters::default());
@@ -419,7 +456,7 @@ mod tests {
         assert_eq!(table.free(gref), Err(NotInUse));
         let mut tick = table.begin_tick(100);
         assert_eq!(table.step(&mut tick, |_| true), crate::Step::Done);
-        table.add_frame(chunk(12), |_| false).unwrap();
+        table.add_frame(chunk(12), |_| None).unwrap();
         assert_eq!(table.counters().free, 4);
     }
 
@@ -427,7 +464,9 @@ mod tests {
     fn references_of_a_previous_load_are_not_handed_out() {
         let mut table = Table::new(RevokePolicy::DEFAULT);
         table
-            .add_frame(chunk(12), |gref| matches!(gref.0, 0 | 9 | 11))
+            .add_frame(chunk(12), |gref| {
+                matches!(gref.0, 0 | 9 | 11).then_some(PEER)
+            })
             .unwrap();
         assert_eq!(table.counters().deferred, 2);
         let mut all = [GrantRef(0); 2];
