@@ -12,7 +12,7 @@ unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL
 xenbed = scripts/xenbed.sh
 with-cargo = scripts/with-cargo.sh
 
-.PHONY: modules install clean rust-metadata demo check check-host doc help check-kdir
+.PHONY: modules install clean rust-metadata demo check check-host bench-host doc help check-kdir
 
 modules: check-kdir
 	+$(kbuild) modules
@@ -42,6 +42,9 @@ check: check-host
 check-host:
 	@$(with-cargo) scripts/check-host.sh
 
+bench-host:
+	@$(with-cargo) scripts/bench-host.sh
+
 doc:
 	$(with-cargo) cargo doc --no-deps --workspace
 
@@ -55,5 +58,6 @@ help:
 	@echo '  make demo           watch the modules work in a Xen guest with the stock kernel'
 	@echo '  make check          the whole test suite, host and guest'
 	@echo '  make check-host     the part of it that needs no guest'
+	@echo '  make bench-host     how fast the pure crates are beside C, on this machine itself (about a minute)'
 	@echo '  make doc            the documentation of all crates that Cargo builds'
 	@echo 'Options: RUSTC= the compiler the kernel was built with; KVER= the kernel that demo and check take.'
