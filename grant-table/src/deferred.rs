@@ -196,14 +196,15 @@ mod tests {
 
     const PEER: Domid = Domid(7);
 
-    /// A table with the references 8.. deferred, owned by 1000 + reference.
+    /// A table with `count` references from 8 on deferred, owned by 1000 + reference, and all others in use.
     fn deferred(count: u32) -> Table {
         let mut table = Table::new(POLICY);
-        let chunk = (0..8 + count).map(|_| Slot::new()).collect();
+        let chunk = (0..128).map(|_| Slot::new()).collect();
         table.add_frame(chunk, |_| None).unwrap();
-        for _ in 0..count {
-            let gref = table.allocate().unwrap();
-            table.defer(gref, PEER, Some(1000 + gref.0)).unwrap();
+        while let Ok(gref) = table.allocate() {
+            if gref.0 < 8 + count {
+                table.defer(gref, PEER, Some(1000 + gref.0)).unwrap();
+            }
         }
         table
     }
@@ -295,10 +296,13 @@ mod tests {
     #[test]
     fn left_behind_references_have_no_owner() {
         let mut table = Table::new(POLICY);
-        let chunk = (0..9).map(|_| Slot::new()).collect();
-        table.add_frame(chunk, |_| Some(PEER)).unwrap();
+        let chunk = (0..16).map(|_| Slot::new()).collect();
+        table
+            .add_frame(chunk, |gref| (gref.0 == 9).then_some(PEER))
+            .unwrap();
+        assert_eq!(table.counters().free, 7);
         assert_eq!(tick(&mut table, 0, |_| true), [Step::Released(None)]);
-        assert_eq!(table.counters().free, 1);
+        assert_eq!(table.counters().free, 8);
     }
 
     #[test]
@@ -315,9 +319,9 @@ mod tests {
     #[test]
     fn all_domains_together_have_a_limit_too() {
         let mut table = Table::new(POLICY);
-        let chunk = (0..24).map(|_| Slot::new()).collect();
+        let chunk = (0..32).map(|_| Slot::new()).collect();
         // Left behind by an earlier load: those of eight domains, two each.
-        let holder = |gref: GrantRef| Some(Domid((gref.0 / 2) as u16));
+        let holder = |gref: GrantRef| (gref.0 < 24).then_some(Domid((gref.0 / 2) as u16));
         table.add_frame(chunk, holder).unwrap();
         assert_eq!(table.counters().deferred, 16);
         for id in [4, 11, 12] {

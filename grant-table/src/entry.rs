@@ -77,6 +77,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`FrameTooHigh`]; the entry is unchanged and grants nothing.
+    #[inline]
     pub fn grant(&self, domid: Domid, gfn: Gfn, access: Access) -> Result<(), FrameTooHigh> {
         let frame = u32::try_from(gfn.0).map_err(|_| FrameTooHigh)?;
         let flags = match access {
@@ -97,6 +98,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`StillInUse`]; the entry is unchanged.
+    #[inline]
     pub fn try_end(&self) -> Result<(), StillInUse> {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -119,6 +121,7 @@ impl Entry {
     }
 
     /// Whether the entry grants something or is mapped.
+    #[inline]
     pub fn is_busy(&self) -> bool {
         self.head.load(Ordering::Acquire) & FLAGS != 0
     }

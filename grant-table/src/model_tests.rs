@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 use xen_sys::{Domid, Gfn, GrantRef};
 
-const PER_FRAME: u32 = 12;
+const PER_FRAME: u32 = 16;
 const FRAMES: usize = 3;
 const PEER: Domid = Domid(3);
 
