@@ -12,7 +12,7 @@ unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL
 xenbed = scripts/xenbed.sh
 with-cargo = scripts/with-cargo.sh
 
-.PHONY: modules install clean rust-metadata demo check check-host bench doc help check-kdir
+.PHONY: modules install clean rust-metadata demo check check-host bench bench-host doc help check-kdir
 
 modules: check-kdir
 	+$(kbuild) modules
@@ -45,6 +45,9 @@ check-host:
 bench:
 	@$(xenbed) bench $(if $(QUICK),--quick,--document docs/performance.md)
 
+bench-host:
+	@$(with-cargo) scripts/bench-host.sh
+
 doc:
 	$(with-cargo) cargo doc --no-deps --workspace
 
@@ -59,5 +62,6 @@ help:
 	@echo '  make check          the whole test suite, host and guest'
 	@echo '  make check-host     the part of it that needs no guest'
 	@echo '  make bench          the modules beside the kernel'"'"'s own drivers, measured in turns (QUICK=1: in minutes)'
+	@echo '  make bench-host     how fast the pure crates are beside C, on this machine itself (about a minute)'
 	@echo '  make doc            the documentation of all crates that Cargo builds'
 	@echo 'Options: RUSTC= the compiler the kernel was built with; KVER= the kernel that demo and check take.'

@@ -22,11 +22,11 @@ step_format() {
 }
 
 step_clippy() {
-	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	scripts/xen-headers.sh && cargo clippy --quiet --workspace --all-targets -- -D warnings
 }
 
 step_tests() {
-	cargo test --quiet --workspace
+	scripts/xen-headers.sh && cargo test --quiet --workspace
 }
 
 # Loom replaces the atomics of every crate, so it gets a build of its own. It explores fast only when optimised.
@@ -40,7 +40,7 @@ step_loom() {
 }
 
 step_docs() {
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace --document-private-items
+	scripts/xen-headers.sh && RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace --document-private-items
 }
 
 # Ours is GPL-2.0-only; what is generated from Xen's public headers keeps their MIT.

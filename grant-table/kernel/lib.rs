@@ -21,9 +21,9 @@ mod reference;
 mod retry;
 mod table;
 
-pub use grant_table::Access;
+pub use grant_table::{Access, TooManyKept};
 pub use granted::{Granted, Owner};
 pub use reference::{ActiveRef, FreeRef};
-pub use table::{allocate, allocate_many, counters, start, Counters, Grants};
+pub use table::{allocate, allocate_many, counters, may_share_with, start, Counters, Grants};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

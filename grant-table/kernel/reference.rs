@@ -112,7 +112,8 @@ impl Drop for ActiveRef {
 impl Reference {
     /// Leaves the reference to the deferred list.
     fn defer(self, owner: Option<RawOwner>) {
-        let result = TABLE.lock().defer(self.gref, owner);
+        let peer = self.entry.grantee();
+        let result = TABLE.lock().defer(self.gref, peer, owner);
         match result {
             Ok(()) => retry::later(),
             // The owner is not released: its page is still mapped.

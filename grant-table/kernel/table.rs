@@ -6,13 +6,13 @@ use crate::reference::FreeRef;
 use crate::retry;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use grant_table::{Entry, NoSpace, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME};
+use grant_table::{Entry, NoSpace, RefTable, RevokePolicy, Slot, TooManyKept, ENTRIES_PER_FRAME};
 use kernel::error::code::{EBUSY, EIO, ENOMEM, ENOSPC};
 use kernel::sync::{global_lock, SetOnce};
 use kernel::{alloc::Flags, prelude::*};
 use linux::memremap::Mapping;
 use xen_hypercall::{to_error, Xen};
-use xen_sys::{Gfn, GrantRef, Hypervisor, PhysmapSpace, PAGE_SIZE};
+use xen_sys::{Domid, Gfn, GrantRef, Hypervisor, PhysmapSpace, PAGE_SIZE};
 
 /// Where the frames appear: inside the window 0xfe700000..0xfe800000 that hvmloader reserves for the guest's PV drivers,
 /// behind the page of shared_info. It is no RAM, so no memory is lost, and outside the uncached ranges.
@@ -66,6 +66,14 @@ pub fn counters() -> Counters {
         table: TABLE.lock().counters(),
         max_frames: LIMIT.load(Ordering::Relaxed),
     }
+}
+
+/// Whether the domains have let go of enough of what was shared with them to set up another connection with `domid`.
+///
+/// # Errors
+/// Who keeps too many pages. See [`RevokePolicy::DEFAULT`].
+pub fn may_share_with(domid: Domid) -> Result<(), TooManyKept> {
+    TABLE.lock().may_share_with(domid)
 }
 
 /// The grant table in operation. Dropping it ends every grant that is left and gives the frames back to Xen.
@@ -226,8 +234,8 @@ fn grow(flags: Flags) -> Result {
     // Under the lock, so that two that grow at once do not place the same frame: a rare and short hypercall.
     Xen.add_to_physmap(PhysmapSpace::GrantTable(frame), place(frame))
         .map_err(to_error)?;
-    let busy = |gref| entry(gref).is_some_and(Entry::is_busy);
-    table.add_frame(chunk, busy).map_err(|_| ENOMEM)
+    let holder = |gref| Some(entry(gref).filter(|entry| entry.is_busy())?.grantee());
+    table.add_frame(chunk, holder).map_err(|_| ENOMEM)
 }
 
 /// Where frame number `frame` of the table appears.

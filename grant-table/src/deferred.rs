@@ -22,14 +22,24 @@ pub struct RevokePolicy {
     pub warn_after: u32,
     /// Seconds between two tries of the stale list.
     pub stale_period: u64,
+    /// Pages that one domain may keep before no more are shared with it.
+    pub kept_by_domain: u32,
+    /// Pages that all domains may keep before no more are shared with any.
+    pub kept_by_all: u32,
 }
 
 impl RevokePolicy {
     /// With one tick a second: report after a minute, then try once a minute.
+    ///
+    /// Each connection of a frontend brings new pages, so that a backend which
+    /// closes and comes back, but never lets go, would take all of the guest's
+    /// memory. It may have 16 MiB, and four like it are enough.
     pub const DEFAULT: Self = Self {
         budget: 256,
         warn_after: 60,
         stale_period: 60,
+        kept_by_domain: 4096,
+        kept_by_all: 4 * 4096,
     };
 }
 
@@ -143,12 +153,16 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
 
     /// Frees a reference whose grant is ended.
     fn released(&mut self, index: u32) -> Step<T> {
-        let owner = self.slot(index).and_then(|slot| match &mut slot.state {
-            State::Deferred { owner, .. } => owner.take(),
-            _ => None,
-        });
+        let mut released = None;
+        if let Some(State::Deferred { owner, account, .. }) =
+            self.slot(index).map(|slot| &mut slot.state)
+        {
+            let account = *account;
+            released = owner.take();
+            self.kept.remove(account);
+        }
         self.enter_free(index);
-        Step::Released(owner)
+        Step::Released(released)
     }
 
     /// Counts one more failed try.
@@ -166,7 +180,9 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::TooManyKept;
     use std::vec::Vec;
+    use xen_sys::Domid;
 
     type Table = RefTable<u32, Vec<Slot<u32>>, 1>;
 
@@ -174,16 +190,21 @@ mod tests {
         budget: 4,
         warn_after: 3,
         stale_period: 60,
+        kept_by_domain: 10,
+        kept_by_all: 15,
     };
 
-    /// A table with the references 8.. deferred, owned by 1000 + reference.
+    const PEER: Domid = Domid(7);
+
+    /// A table with `count` references from 8 on deferred, owned by 1000 + reference, and all others in use.
     fn deferred(count: u32) -> Table {
         let mut table = Table::new(POLICY);
-        let chunk = (0..8 + count).map(|_| Slot::new()).collect();
-        table.add_frame(chunk, |_| false).unwrap();
-        for _ in 0..count {
-            let gref = table.allocate().unwrap();
-            table.defer(gref, Some(1000 + gref.0)).unwrap();
+        let chunk = (0..128).map(|_| Slot::new()).collect();
+        table.add_frame(chunk, |_| None).unwrap();
+        while let Ok(gref) = table.allocate() {
+            if gref.0 < 8 + count {
+                table.defer(gref, PEER, Some(1000 + gref.0)).unwrap();
+            }
         }
         table
     }
@@ -268,16 +289,45 @@ mod tests {
             Some(&Step::Released(Some(1008)))
         );
         let gref = table.allocate().unwrap();
-        table.defer(gref, Some(7)).unwrap();
+        table.defer(gref, PEER, Some(7)).unwrap();
         assert_eq!(tick(&mut table, 201, |_| true), [Step::Released(Some(7))]);
     }
 
     #[test]
     fn left_behind_references_have_no_owner() {
         let mut table = Table::new(POLICY);
-        let chunk = (0..9).map(|_| Slot::new()).collect();
-        table.add_frame(chunk, |_| true).unwrap();
+        let chunk = (0..16).map(|_| Slot::new()).collect();
+        table
+            .add_frame(chunk, |gref| (gref.0 == 9).then_some(PEER))
+            .unwrap();
+        assert_eq!(table.counters().free, 7);
         assert_eq!(tick(&mut table, 0, |_| true), [Step::Released(None)]);
-        assert_eq!(table.counters().free, 1);
+        assert_eq!(table.counters().free, 8);
+    }
+
+    #[test]
+    fn a_domain_that_keeps_too_much_gets_no_more_and_others_do() {
+        let table = deferred(10);
+        assert_eq!(table.may_share_with(PEER), Ok(()));
+        let mut table = deferred(11);
+        assert_eq!(table.may_share_with(PEER), Err(TooManyKept::ByDomain(11)));
+        assert_eq!(table.may_share_with(Domid(0)), Ok(()));
+        tick(&mut table, 1, |gref| gref == 8);
+        assert_eq!(table.may_share_with(PEER), Ok(()));
+    }
+
+    #[test]
+    fn all_domains_together_have_a_limit_too() {
+        let mut table = Table::new(POLICY);
+        let chunk = (0..32).map(|_| Slot::new()).collect();
+        // Left behind by an earlier load: those of eight domains, two each.
+        let holder = |gref: GrantRef| (gref.0 < 24).then_some(Domid((gref.0 / 2) as u16));
+        table.add_frame(chunk, holder).unwrap();
+        assert_eq!(table.counters().deferred, 16);
+        for id in [4, 11, 12] {
+            assert_eq!(table.may_share_with(Domid(id)), Err(TooManyKept::ByAll(16)));
+        }
+        tick(&mut table, 1, |gref| gref == 23);
+        assert_eq!(table.may_share_with(Domid(4)), Ok(()));
     }
 }

@@ -77,6 +77,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`FrameTooHigh`]; the entry is unchanged and grants nothing.
+    #[inline]
     pub fn grant(&self, domid: Domid, gfn: Gfn, access: Access) -> Result<(), FrameTooHigh> {
         let frame = u32::try_from(gfn.0).map_err(|_| FrameTooHigh)?;
         let flags = match access {
@@ -97,6 +98,7 @@ impl Entry {
     ///
     /// # Errors
     /// [`StillInUse`]; the entry is unchanged.
+    #[inline]
     pub fn try_end(&self) -> Result<(), StillInUse> {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -113,7 +115,13 @@ impl Entry {
         }
     }
 
+    /// The domain that the entry names, whether it grants it something or not.
+    pub fn grantee(&self) -> Domid {
+        Domid((self.head.load(Ordering::Relaxed) >> 16) as u16)
+    }
+
     /// Whether the entry grants something or is mapped.
+    #[inline]
     pub fn is_busy(&self) -> bool {
         self.head.load(Ordering::Acquire) & FLAGS != 0
     }
@@ -175,6 +183,7 @@ mod tests {
         entry.try_end().unwrap();
         entry.grant(PEER, Gfn(0x42), Access::ReadOnly).unwrap();
         assert_eq!(words(&entry), (0x0007_0005, 0x42));
+        assert_eq!(entry.grantee(), PEER);
     }
 
     #[test]

@@ -93,8 +93,8 @@ fn deferred_page_is_released_exactly_once() {
     loom::model(|| {
         let shared = Shared::granted();
         let mut table = Table::new(RevokePolicy::DEFAULT);
-        let chunk = (0..9).map(|_| Slot::new()).collect();
-        assert!(table.add_frame(chunk, |_| false).is_ok());
+        let chunk = (0..16).map(|_| Slot::new()).collect();
+        assert!(table.add_frame(chunk, |_| None).is_ok());
         let gref = table.allocate().expect("one is free");
         let table = Arc::new(Mutex::new(table));
 
@@ -115,14 +115,15 @@ fn deferred_page_is_released_exactly_once() {
             assert!(freed.is_ok());
         } else {
             let owner = Arc::clone(&shared);
-            let deferred = table.lock().expect("not poisoned").defer(gref, Some(owner));
+            let mut table = table.lock().expect("not poisoned");
+            let deferred = table.defer(gref, PEER, Some(owner));
             assert!(deferred.is_ok());
         }
         peer.join().expect("the peer ran");
         released += timer.join().expect("the timer ran");
         released += tick(&table, &shared);
         assert_eq!(released, 1);
-        assert_eq!(table.lock().expect("not poisoned").counters().free, 1);
+        assert_eq!(table.lock().expect("not poisoned").counters().free, 8);
     });
 }
 

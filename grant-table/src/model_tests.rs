@@ -2,14 +2,15 @@
 //! The table and its entries against an oracle: random guests, random peers.
 
 use crate::{
-    Access, Entry, NoSpace, NotInUse, RefTable, RevokePolicy, Slot, Step, RESERVED_ENTRIES,
+    Access, Entry, NoSpace, NotInUse, RefTable, RevokePolicy, Slot, Step, TooManyKept,
+    RESERVED_ENTRIES,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 use xen_sys::{Domid, Gfn, GrantRef};
 
-const PER_FRAME: u32 = 12;
+const PER_FRAME: u32 = 16;
 const FRAMES: usize = 3;
 const PEER: Domid = Domid(3);
 
@@ -60,6 +61,8 @@ impl World {
             budget: 2,
             warn_after: 3,
             stale_period: 20,
+            kept_by_domain: 4,
+            kept_by_all: 8,
         };
         Self {
             table: RefTable::new(policy),
@@ -110,7 +113,7 @@ impl World {
             }
             Op::Grow => {
                 let chunk = (0..PER_FRAME).map(|_| Slot::new()).collect();
-                if self.table.add_frame(chunk, |_| false).is_ok() {
+                if self.table.add_frame(chunk, |_| None).is_ok() {
                     self.entries.extend((0..PER_FRAME).map(|_| Entry::unused()));
                 }
             }
@@ -152,7 +155,7 @@ impl World {
             self.table.free(GrantRef(gref)).unwrap();
         } else {
             assert!(self.mapped.contains(&gref));
-            self.table.defer(GrantRef(gref), Some(gref)).unwrap();
+            self.table.defer(GrantRef(gref), PEER, Some(gref)).unwrap();
             self.deferred.insert(gref);
             self.failed.insert(gref, 0);
         }
@@ -203,6 +206,13 @@ impl World {
         assert_eq!(counters.in_use as usize, self.in_use.len());
         assert_eq!(counters.deferred as usize, self.deferred.len());
         assert_eq!(counters.free, self.free_count());
+        let kept = counters.deferred;
+        let expected = if kept > 4 {
+            Err(TooManyKept::ByDomain(kept))
+        } else {
+            Ok(())
+        };
+        assert_eq!(self.table.may_share_with(PEER), expected);
     }
 
     /// Everybody lets go: everything must come home.

@@ -4,7 +4,7 @@ use crate::error::{BadRingMemory, Notify, RingFull, RingViolation};
 use crate::index::{distance, passed};
 use crate::shared::SharedMemory;
 use crate::slots::{Slot, Slots};
-use crate::sync::{full_barrier, Ordering};
+use crate::sync::{store_ahead_of_loads, Ordering};
 
 /// The backend's half of a ring of `Req` and `Rsp`: the mirror of [`crate::FrontRing`], for tests and for anything
 /// that serves others.
@@ -57,8 +57,8 @@ impl<Req: Slot, Rsp: Slot> BackRing<Req, Rsp> {
     /// [`RingViolation`] if the frontend claims more requests than there are slots; the same again ever after.
     #[inline]
     pub fn next_request(&mut self) -> Result<Option<Req>, RingViolation> {
-        if self.req_cons == self.req_prod && !self.load_req_prod()? {
-            return Ok(None);
+        if self.req_cons == self.req_prod && !self.load_req_prod() {
+            return self.unless_violated(None);
         }
         let request = self.shared.memory.load_request(self.req_cons);
         self.req_cons = self.req_cons.wrapping_add(1);
@@ -71,13 +71,14 @@ impl<Req: Slot, Rsp: Slot> BackRing<Req, Rsp> {
     /// As [`next_request`](Self::next_request).
     #[inline]
     pub fn final_check_for_requests(&mut self) -> Result<bool, RingViolation> {
-        if self.req_cons != self.req_prod || self.load_req_prod()? {
+        if self.req_cons != self.req_prod {
             return Ok(true);
         }
-        let event = self.req_cons.wrapping_add(1);
-        self.shared.req_event.store(event, Ordering::Relaxed);
-        full_barrier();
-        self.load_req_prod()
+        store_ahead_of_loads(&self.shared.req_event, self.req_cons.wrapping_add(1));
+        if self.load_req_prod() {
+            return Ok(true);
+        }
+        self.unless_violated(false)
     }
 
     /// Writes a response into the next slot.
@@ -105,9 +106,8 @@ impl<Req: Slot, Rsp: Slot> BackRing<Req, Rsp> {
             return Notify::NotNeeded;
         }
         self.rsp_prod = new;
-        self.shared.rsp_prod.store(new, Ordering::Release);
-        full_barrier();
-        let event = self.shared.rsp_event.load(Ordering::Relaxed);
+        store_ahead_of_loads(&self.shared.rsp_prod, new);
+        let event = self.shared.rsp_event.load(Ordering::SeqCst);
         Notify::when(passed(old, new, event))
     }
 
@@ -116,24 +116,39 @@ impl<Req: Slot, Rsp: Slot> BackRing<Req, Rsp> {
         self.violation
     }
 
-    /// Loads `req_prod`, once, and takes it over if it can be true. Says whether there are requests.
-    fn load_req_prod(&mut self) -> Result<bool, RingViolation> {
-        if let Some(violation) = self.violation {
-            return Err(violation);
+    /// Loads `req_prod`, once, and takes it over if it can be true. Says whether there are requests; if not, it may
+    /// be because of a violation.
+    #[inline]
+    fn load_req_prod(&mut self) -> bool {
+        let req_prod = self.shared.req_prod.load(Ordering::SeqCst);
+        if req_prod == self.req_cons {
+            return false;
         }
-        let req_prod = self.shared.req_prod.load(Ordering::Acquire);
-        let requests = distance(req_prod, self.req_cons);
-        let room = self.capacity().saturating_sub(self.unanswered());
-        if requests > room {
-            let violation = RingViolation::RequestProducer {
+        let room = self.capacity().wrapping_sub(self.unanswered());
+        if distance(req_prod, self.req_cons) > room || self.violation.is_some() {
+            self.violated_by(req_prod, room);
+            return false;
+        }
+        self.req_prod = req_prod;
+        true
+    }
+
+    /// The frontend has claimed requests for which there cannot be slots, now or before.
+    #[cold]
+    fn violated_by(&mut self, req_prod: u32, room: u32) {
+        self.violation
+            .get_or_insert(RingViolation::RequestProducer {
                 req_prod,
                 req_cons: self.req_cons,
                 room,
-            };
-            self.violation = Some(violation);
-            return Err(violation);
+            });
+    }
+
+    #[inline]
+    fn unless_violated<T>(&self, value: T) -> Result<T, RingViolation> {
+        match self.violation {
+            None => Ok(value),
+            Some(violation) => Err(violation),
         }
-        self.req_prod = req_prod;
-        Ok(requests != 0)
     }
 }

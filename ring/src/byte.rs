@@ -3,7 +3,7 @@
 use crate::error::{BadRingMemory, Notify, RingViolation};
 use crate::index::distance;
 use crate::shared::{SharedMemory, SharedU32};
-use crate::sync::{full_barrier, Ordering};
+use crate::sync::{store_ahead_of_loads, Ordering};
 
 /// Where a byte ring's parts are in its memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +111,8 @@ impl ByteProducer {
     /// # Errors
     /// [`RingViolation`] if the consumer's index cannot be true; the same again ever after.
     pub fn room(&mut self) -> Result<usize, RingViolation> {
-        // Acquire: the consumer has copied the bytes out before we write over them.
-        let cons = self.half.cons.load(Ordering::Acquire);
+        // The consumer has copied the bytes out before we write over them; and see `write`.
+        let cons = self.half.cons.load(Ordering::SeqCst);
         let used = self.half.used(self.produced, cons)?;
         Ok((self.half.layout.size - used) as usize)
     }
@@ -138,10 +138,9 @@ impl ByteProducer {
         });
         debug_assert!(copied.is_ok());
         self.produced = self.produced.wrapping_add(count as u32);
-        self.half.prod.store(self.produced, Ordering::Release);
         // Our index before the next look at the consumer's: when that look finds the ring full, the consumer's
         // own second look finds it full too, and it tells us.
-        full_barrier();
+        store_ahead_of_loads(&self.half.prod, self.produced);
         Ok(Moved {
             bytes: count,
             notify: Notify::Needed,
@@ -198,11 +197,10 @@ impl ByteConsumer {
         debug_assert!(copied.is_ok());
         let before = self.consumed;
         self.consumed = before.wrapping_add(count as u32);
-        self.half.cons.store(self.consumed, Ordering::Release);
         // Our index before the second look at the producer's: it may have filled the ring since the first look and
         // found no room.
-        full_barrier();
-        let prod = self.half.prod.load(Ordering::Relaxed);
+        store_ahead_of_loads(&self.half.cons, self.consumed);
+        let prod = self.half.prod.load(Ordering::SeqCst);
         Ok(Moved {
             bytes: count,
             notify: Notify::when(distance(prod, before) >= self.half.layout.size),

@@ -4,7 +4,7 @@ use crate::error::{BadRingMemory, Notify, RingFull, RingViolation};
 use crate::index::{distance, passed};
 use crate::shared::SharedMemory;
 use crate::slots::{Slot, Slots};
-use crate::sync::{full_barrier, Ordering};
+use crate::sync::{store_ahead_of_loads, Ordering};
 
 /// The frontend's half of a ring of `Req` and `Rsp`.
 ///
@@ -116,7 +116,7 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
     /// [`RingFull`], and then nothing is written.
     #[inline]
     pub fn push_request(&mut self, request: &Req) -> Result<(), RingFull> {
-        if self.free_requests() == 0 {
+        if distance(self.req_prod_pvt, self.rsp_cons) >= self.capacity() {
             return Err(RingFull);
         }
         self.shared.memory.store_request(self.req_prod_pvt, request);
@@ -133,11 +133,10 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
             return Notify::NotNeeded;
         }
         self.req_prod = new;
-        // Release: the slots before the index.
-        self.shared.req_prod.store(new, Ordering::Release);
-        // The index before the look at what the backend asks: it sets req_event, then looks at the index again.
-        full_barrier();
-        let event = self.shared.req_event.load(Ordering::Relaxed);
+        // The slots before the index, and the index before the look at what the backend asks: it sets req_event, then
+        // looks at the index again.
+        store_ahead_of_loads(&self.shared.req_prod, new);
+        let event = self.shared.req_event.load(Ordering::SeqCst);
         Notify::when(passed(old, new, event))
     }
 
@@ -147,8 +146,8 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
     /// [`RingViolation`] if the backend claims more responses than there are requests; the same again ever after.
     #[inline]
     pub fn next_response(&mut self) -> Result<Option<Rsp>, RingViolation> {
-        if self.rsp_cons == self.rsp_prod && !self.load_rsp_prod()? {
-            return Ok(None);
+        if self.rsp_cons == self.rsp_prod && !self.load_rsp_prod() {
+            return self.unless_violated(None);
         }
         let response = self.shared.memory.load_response(self.rsp_cons);
         self.rsp_cons = self.rsp_cons.wrapping_add(1);
@@ -162,14 +161,10 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
     /// As [`next_response`](Self::next_response).
     #[inline]
     pub fn final_check_for_responses(&mut self) -> Result<bool, RingViolation> {
-        if self.rsp_cons != self.rsp_prod || self.load_rsp_prod()? {
+        if self.rsp_cons != self.rsp_prod || self.ask_and_look_again(1) {
             return Ok(true);
         }
-        let event = self.rsp_cons.wrapping_add(1);
-        self.shared.rsp_event.store(event, Ordering::Relaxed);
-        // The wish before the second look: the backend moves the index, then looks at the wish.
-        full_barrier();
-        self.load_rsp_prod()
+        self.unless_violated(false)
     }
 
     /// Asks to be told only when `ahead` more responses are there (at least one), and says whether they are already:
@@ -183,12 +178,8 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
     #[inline]
     pub fn final_check_for_responses_ahead(&mut self, ahead: u32) -> Result<bool, RingViolation> {
         let ahead = ahead.max(1);
-        let event = self.rsp_cons.wrapping_add(ahead);
-        self.shared.rsp_event.store(event, Ordering::Relaxed);
-        // As in `final_check_for_responses`.
-        full_barrier();
-        self.load_rsp_prod()?;
-        Ok(distance(self.rsp_prod, self.rsp_cons) >= ahead)
+        self.ask_and_look_again(ahead);
+        self.unless_violated(distance(self.rsp_prod, self.rsp_cons) >= ahead)
     }
 
     /// The violation that this ring has seen, if any.
@@ -196,26 +187,55 @@ impl<Req: Slot, Rsp: Slot> FrontRing<Req, Rsp> {
         self.violation
     }
 
-    /// Loads `rsp_prod`, once, and takes it over if it can be true. Says whether there are responses.
-    fn load_rsp_prod(&mut self) -> Result<bool, RingViolation> {
-        if let Some(violation) = self.violation {
-            return Err(violation);
+    /// Asks to be told when `ahead` more responses are there, and says whether there are any already.
+    #[inline]
+    fn ask_and_look_again(&mut self, ahead: u32) -> bool {
+        let event = self.rsp_cons.wrapping_add(ahead);
+        if self.in_flight() == 0 {
+            // No response can come before a request is shown, and who sees that request sees this wish.
+            self.shared.rsp_event.store(event, Ordering::Relaxed);
+            return false;
         }
-        // Acquire: the index before the slots.
-        let rsp_prod = self.shared.rsp_prod.load(Ordering::Acquire);
-        let responses = distance(rsp_prod, self.rsp_cons);
-        if responses > self.in_flight() {
-            let violation = RingViolation::ResponseProducer {
+        // The wish before the second look: the backend moves the index, then looks at the wish.
+        store_ahead_of_loads(&self.shared.rsp_event, event);
+        self.load_rsp_prod()
+    }
+
+    /// Loads `rsp_prod`, once, and takes it over if it can be true. Says whether there are responses; if not, it may
+    /// be because of a violation.
+    #[inline]
+    fn load_rsp_prod(&mut self) -> bool {
+        // The index before the slots, and after the wish that `ask_and_look_again` has left.
+        let rsp_prod = self.shared.rsp_prod.load(Ordering::SeqCst);
+        if rsp_prod == self.rsp_cons {
+            return false;
+        }
+        if distance(rsp_prod, self.rsp_cons) > self.in_flight() || self.violation.is_some() {
+            self.violated_by(rsp_prod);
+            return false;
+        }
+        self.rsp_prod = rsp_prod;
+        true
+    }
+
+    /// The backend has claimed responses that cannot be, now or before.
+    #[cold]
+    fn violated_by(&mut self, rsp_prod: u32) {
+        // Responses that were there before are not believed any more either.
+        self.rsp_prod = self.rsp_cons;
+        self.violation
+            .get_or_insert(RingViolation::ResponseProducer {
                 rsp_prod,
                 rsp_cons: self.rsp_cons,
                 in_flight: self.in_flight(),
-            };
-            self.violation = Some(violation);
-            // Responses that were there before are not believed any more either.
-            self.rsp_prod = self.rsp_cons;
-            return Err(violation);
+            });
+    }
+
+    #[inline]
+    fn unless_violated<T>(&self, value: T) -> Result<T, RingViolation> {
+        match self.violation {
+            None => Ok(value),
+            Some(violation) => Err(violation),
         }
-        self.rsp_prod = rsp_prod;
-        Ok(responses != 0)
     }
 }

@@ -138,6 +138,35 @@ fn responses_are_whole_and_no_wake_up_is_lost() {
     });
 }
 
+/// With nothing in flight the frontend asks to be told without looking again: the next request carries the wish.
+#[test]
+fn a_wish_before_the_request_is_seen_with_it() {
+    loom::model(|| {
+        let (mut front, mut back) = pair(2);
+        assert_eq!(front.final_check_for_responses(), Ok(false));
+        let event = Event::new();
+        let server = {
+            let event = event.clone();
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    if let Some([n, _]) = back.next_request().unwrap() {
+                        back.push_response(&response(n)).unwrap();
+                        event.send_if(back.push_responses_and_check_notify().is_needed());
+                    }
+                    thread::yield_now();
+                }
+            })
+        };
+        front.push_request(&request(1)).unwrap();
+        let _ = front.push_requests_and_check_notify();
+        server.join().unwrap();
+        let told = event.take();
+        if front.next_response().unwrap().is_some() {
+            assert!(told, "asleep with a response in the ring");
+        }
+    });
+}
+
 #[test]
 fn slots_are_not_reused_before_they_are_free() {
     loom::model(|| {

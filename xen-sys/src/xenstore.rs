@@ -83,6 +83,7 @@ macro_rules! message_types {
 
         impl MessageType {
             /// The type with this number, `None` for one that no guest should see.
+            #[inline]
             pub const fn from_number(number: u32) -> Option<Self> {
                 match number {
                     $(sys::$value => Some(Self::$name),)*

@@ -78,12 +78,13 @@ impl Frontend for Vnif {
         let tx = Transmit::new(backend, channel.clone(), features.sg)?;
         let rx = Receive::new(backend, channel.clone())?;
         let (tx_ref, rx_ref, port) = (tx.gref().0, rx.gref().0, channel.port().0);
+        let rx_notify = u8::from(features.rx_notify);
         device.transaction(|store| {
             store.write(b"tx-ring-ref", format_args!("{tx_ref}"))?;
             store.write(b"rx-ring-ref", format_args!("{rx_ref}"))?;
             store.write(b"event-channel", format_args!("{port}"))?;
             store.write(b"request-rx-copy", format_args!("1"))?;
-            store.write(b"feature-rx-notify", format_args!("1"))?;
+            store.write(b"feature-rx-notify", format_args!("{rx_notify}"))?;
             store.write(b"feature-sg", format_args!("1"))?;
             store.write(b"feature-no-csum-offload", format_args!("0"))?;
             store.write(b"feature-ipv6-csum-offload", format_args!("1"))
@@ -160,11 +161,13 @@ fn negotiate(device: &Device) -> Result<Features> {
     let sg = node(device.read_backend(b"feature-sg"))?;
     let no_csum_offload = node(device.read_backend(b"feature-no-csum-offload"))?;
     let ipv6_csum_offload = node(device.read_backend(b"feature-ipv6-csum-offload"))?;
+    let multicast_control = node(device.read_backend(b"feature-multicast-control"))?;
     Features::negotiate(&BackendNodes {
         rx_copy: rx_copy.as_deref(),
         sg: sg.as_deref(),
         no_csum_offload: no_csum_offload.as_deref(),
         ipv6_csum_offload: ipv6_csum_offload.as_deref(),
+        multicast_control: multicast_control.as_deref(),
     })
     .map_err(|NoRxCopy| {
         pr_err!("{}: the backend does not offer feature-rx-copy, without which no packet can be received\n", device.name());

@@ -28,6 +28,8 @@ pub struct BackendNodes<'a> {
     pub no_csum_offload: Option<&'a [u8]>,
     /// `feature-ipv6-csum-offload`: 1 when blank IPv6 checksums are taken.
     pub ipv6_csum_offload: Option<&'a [u8]>,
+    /// `feature-multicast-control`: 1 in xen-netback since Linux 4.3. Not used, but it tells the backend's age.
+    pub multicast_control: Option<&'a [u8]>,
 }
 
 /// What may be used with this backend.
@@ -39,6 +41,9 @@ pub struct Features {
     pub csum_v4: bool,
     /// IPv6 TCP and UDP checksums may be left to the other end.
     pub csum_v6: bool,
+    /// The backend is told that it may count on an event when there is room to receive again. Not if it is one that may
+    /// stop listening then, see `docs/decisions/0017`; older ones may insist on it.
+    pub rx_notify: bool,
 }
 
 /// The backend cannot copy received packets, only flip pages, which no backend has done since 2010.
@@ -55,6 +60,7 @@ impl Features {
             sg: flag(nodes.sg, false),
             csum_v4: !flag(nodes.no_csum_offload, false),
             csum_v6: flag(nodes.ipv6_csum_offload, false),
+            rx_notify: !flag(nodes.multicast_control, false),
         })
     }
 

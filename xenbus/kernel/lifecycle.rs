@@ -10,16 +10,13 @@ use kernel::prelude::*;
 use kernel::sync::{Arc, MutexGuard};
 use linux::bus::BusDevice;
 use linux::thread::{now_ms, NoIo, Sleep};
+use xen_grants::TooManyKept;
 use xen_sys::XenbusState;
 use xenbus::frontend::{Action, Backend, Input, Machine, PeerState};
 use xenbus::{path, text, Millis};
 
 /// Pause before what the store did not do is tried again, in milliseconds.
 const RETRY_PAUSE: Millis = 1_000;
-
-/// Pages that closed backends may keep mapped before no device is set up any more: 16 MiB. Each connection brings new
-/// pages, so that a backend which closes and comes back, but never lets go, would take all of the guest's memory.
-const KEPT_MAX: u32 = 4096;
 
 /// What a driver makes of a device. While it is locked no other call into the driver begins.
 pub(crate) struct Core {
@@ -318,15 +315,17 @@ impl Device {
         None
     }
 
+    /// Whether the backend's domain has let go of what it had before.
     fn may_publish(&self) -> Result {
-        let kept = xen_grants::counters().table.deferred;
-        if kept <= KEPT_MAX {
+        let backend = self.otherend_id();
+        let Err(kept) = xen_grants::may_share_with(backend) else {
             return Ok(());
+        };
+        let name = self.name();
+        match kept {
+            TooManyKept::ByDomain(pages) => pr_warn!("{name}: {pages} pages are still mapped by domain {}, whose backends have closed: restart it\n", backend.0),
+            TooManyKept::ByAll(pages) => pr_warn!("{name}: {pages} pages are still mapped by backends that have closed: restart the domains that have them\n"),
         }
-        pr_warn!(
-            "{}: {kept} pages are still mapped by backends that have closed: restart the domain that has them\n",
-            self.name()
-        );
         Err(EBUSY)
     }
 

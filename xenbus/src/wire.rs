@@ -92,6 +92,7 @@ impl Parser {
     ///
     /// # Errors
     /// The error that ended the stream, if one did.
+    #[inline]
     pub fn wanted(&mut self) -> Result<&mut [u8], WireError> {
         match self.failed {
             Some(error) => Err(error),
@@ -104,6 +105,7 @@ impl Parser {
     ///
     /// # Errors
     /// The header just completed is not one of this protocol; the stream is lost.
+    #[inline]
     pub fn advance(&mut self, count: usize) -> Result<(), WireError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -117,8 +119,9 @@ impl Parser {
     }
 
     /// The message just completed, if the stream stands at the end of one.
+    #[inline]
     pub fn message(&self) -> Option<Message<'_>> {
-        if self.failed.is_some() || self.have < HEADER_LEN || self.have < self.need {
+        if !self.is_complete() {
             return None;
         }
         let header = self.header();
@@ -138,11 +141,17 @@ impl Parser {
     }
 
     /// Lets go of the complete message. Does nothing when there is none.
+    #[inline]
     pub fn next_message(&mut self) {
-        if self.message().is_some() {
+        if self.is_complete() {
             self.have = 0;
             self.need = HEADER_LEN;
         }
+    }
+
+    #[inline]
+    fn is_complete(&self) -> bool {
+        self.failed.is_none() && self.have >= HEADER_LEN && self.have >= self.need
     }
 
     /// Starts over on a new stream.
@@ -152,6 +161,7 @@ impl Parser {
         self.failed = None;
     }
 
+    #[inline]
     fn header(&self) -> Header {
         // The buffer is longer than a header, so that there always is one to read.
         Header::read_from_prefix(&self.buffer)

@@ -39,8 +39,9 @@ impl Grants {
                 GRANT_FRAMES_GFN[frame as usize],
             )?;
             let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
-            let busy = |gref| grants.xen.memory.entry(gref).is_some_and(|e| e.is_busy());
-            let added = grants.table().add_frame(chunk, busy);
+            let entry = |gref| grants.xen.memory.entry(gref);
+            let holder = |gref| Some(entry(gref).filter(|entry| entry.is_busy())?.grantee());
+            let added = grants.table().add_frame(chunk, holder);
             assert!(added.is_ok(), "the table takes as many frames as Xen has");
         }
         Ok(grants)
@@ -82,6 +83,7 @@ impl Grants {
         Ok(Granted {
             grants: self.clone(),
             gref,
+            domid,
             page: Some(page),
         })
     }
@@ -121,6 +123,7 @@ impl Drop for Grants {
 pub struct Granted {
     grants: Arc<Grants>,
     gref: GrantRef,
+    domid: Domid,
     page: Option<GuestPage>,
 }
 
@@ -149,7 +152,8 @@ impl Granted {
                 .expect("in use until now");
             return Some(page);
         }
-        let deferred = self.grants.table().defer(self.gref, Some(page));
+        let mut table = self.grants.table();
+        let deferred = table.defer(self.gref, self.domid, Some(page));
         assert!(deferred.is_ok(), "in use until now");
         None
     }

@@ -8,6 +8,7 @@ fn nodes<'a>() -> BackendNodes<'a> {
         sg: Some(b"1"),
         no_csum_offload: Some(b"0"),
         ipv6_csum_offload: Some(b"1"),
+        multicast_control: Some(b"1"),
     }
 }
 
@@ -18,6 +19,7 @@ fn a_full_backend_gets_everything() {
         (features.sg, features.csum_v4, features.csum_v6),
         (true, true, true)
     );
+    assert!(!features.rx_notify);
     assert_eq!(features.mtu_max(), 65517);
 }
 
@@ -32,6 +34,7 @@ fn missing_nodes_have_the_headers_defaults() {
         (features.sg, features.csum_v4, features.csum_v6),
         (false, true, false)
     );
+    assert!(features.rx_notify);
     assert_eq!(features.mtu_max(), 1500);
 }
 
@@ -103,7 +106,7 @@ proptest! {
     fn no_text_upsets_the_parsers(text in prop::collection::vec(any::<u8>(), 0..24)) {
         let _ = parse_mac(&text);
         let _ = carrier(Some(&text));
-        let features = Features { sg: true, csum_v4: true, csum_v6: true };
+        let features = Features { sg: true, csum_v4: true, csum_v6: true, rx_notify: true };
         let mtu = features.initial_mtu(Some(&text));
         prop_assert!((68..=65517).contains(&mtu));
     }
