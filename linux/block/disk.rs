@@ -61,22 +61,37 @@ pub enum Counter {
     NotifiesSent,
     /// Requests that needed none.
     NotifiesSaved,
+    /// Events from the device for which there was no answer.
+    SpuriousEvents,
     /// Answers that were errors.
     Errors,
     /// Answers that broke the protocol.
     Violations,
+    /// Pages of data that requests moved through memory which the device had already.
+    PersistentHits,
+    /// Pages of data that the device got for the time of a request.
+    PagesGranted,
+    /// Pages that the device may use at this moment.
+    GrantsInUse,
+    /// Pages that the device did not let go of when it was over with them.
+    DeferredFrees,
 }
 
 impl Counter {
     /// The order of the files in `shim.c`.
     fn from_number(number: c_uint) -> Option<Self> {
-        const ALL: [Counter; 6] = [
+        const ALL: [Counter; 11] = [
             Counter::Requests,
             Counter::Responses,
             Counter::NotifiesSent,
             Counter::NotifiesSaved,
+            Counter::SpuriousEvents,
             Counter::Errors,
             Counter::Violations,
+            Counter::PersistentHits,
+            Counter::PagesGranted,
+            Counter::GrantsInUse,
+            Counter::DeferredFrees,
         ];
         ALL.get(number as usize).copied()
     }

@@ -30,7 +30,8 @@ static const struct block_device_operations xenpv_blk_fops = {
 };
 
 /* The order is that of Counter in disk.rs. */
-#define XENPV_BLK_COUNTERS(X) X(requests) X(responses) X(notifies_sent) X(notifies_saved) X(errors) X(violations)
+#define XENPV_BLK_COUNTERS(X) X(requests) X(responses) X(notifies_sent) X(notifies_saved) X(spurious_events)	\
+	X(errors) X(violations) X(persistent_hits) X(pages_granted) X(grants_in_use) X(deferred_frees)
 
 #define COUNTER_NUMBER(name) XENPV_COUNTER_##name,
 enum { XENPV_BLK_COUNTERS(COUNTER_NUMBER) };

@@ -50,8 +50,8 @@ unsafe impl Send for Pool {}
 // invariant.
 unsafe impl Sync for Pool {}
 
-/// The backend still maps a page after it said that it was done with the request.
-pub(crate) struct StillMapped;
+/// The backend still maps so many pages after it said that it was done with the request.
+pub(crate) struct StillMapped(pub(crate) u64);
 
 impl Pool {
     /// Pages for `depth` tags, to be shared with domain `domid`: for the pool's life if `persistent`, else for the
@@ -67,6 +67,24 @@ impl Pool {
             tags,
             domid,
             persistent,
+        })
+    }
+
+    /// How many pages are shared all the time; `None` when each is for the time of a request.
+    pub(crate) fn persistent_pages(&self) -> Option<u64> {
+        let pages = self.tags.len().wrapping_mul(PAGES);
+        self.persistent.then_some(pages as u64)
+    }
+
+    /// Ends the pool. Returns the number of pages that the backend does not let go of; the deferred list has them.
+    pub(crate) fn end(self) -> u64 {
+        let shares = self
+            .tags
+            .into_iter()
+            .flat_map(|tag| tag.shares.into_inner());
+        shares.fold(0, |kept: u64, share| match share {
+            Share::Active(granted) => kept.wrapping_add(granted.end().is_none().into()),
+            _ => kept,
         })
     }
 
@@ -97,8 +115,8 @@ impl Pool {
         let Some(tag) = self.tags.get(request.tag()) else {
             return Ok(false);
         };
-        if !self.persistent && !tag.unshare(request) {
-            return Err(StillMapped);
+        if !self.persistent {
+            tag.unshare(request)?;
         }
         if !done || request.op() != Op::Read {
             return Ok(done);
@@ -163,20 +181,26 @@ impl TagPages {
         })
     }
 
-    /// Ends the grants of the request's pages. False when the backend still maps one of them.
-    fn unshare(&self, request: &mut Request) -> bool {
+    /// Ends the grants of the request's pages. An error when there are some that the backend still maps.
+    fn unshare(&self, request: &mut Request) -> Result<(), StillMapped> {
+        let (mut lost, mut kept) = (false, 0u64);
         // SAFETY: `Pool` looked these pages up by the request's tag.
-        unsafe { self.shares(request) }
-            .iter_mut()
-            .fold(true, |all, share| {
-                *share = match core::mem::replace(share, Share::Lost) {
-                    Share::Active(granted) => match granted.end() {
-                        Some((page, free)) => Share::Idle(page, free),
-                        None => Share::Lost,
-                    },
-                    other => other,
-                };
-                all & matches!(share, Share::Idle(..))
-            })
+        for share in unsafe { self.shares(request) } {
+            *share = match core::mem::replace(share, Share::Lost) {
+                Share::Active(granted) => match granted.end() {
+                    Some((page, free)) => Share::Idle(page, free),
+                    None => {
+                        kept = kept.wrapping_add(1);
+                        Share::Lost
+                    }
+                },
+                other => other,
+            };
+            lost |= matches!(share, Share::Lost);
+        }
+        match lost {
+            true => Err(StillMapped(kept)),
+            false => Ok(()),
+        }
     }
 }

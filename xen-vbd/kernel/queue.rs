@@ -12,7 +12,7 @@
 //! * The pool is used by those and by [`Operations::finish`], which is called only for requests that were answered, and
 //!   by nobody once the channel is gone (so that no handler runs) and the block layer has waited for completions.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kernel::{prelude::*, sync::Arc};
 use linux_block::{CompletedList, Counter, Disk, IrqLock, Op, Operations, Request, Status};
@@ -20,11 +20,12 @@ use ring::Notify;
 use vbd_core::{Counters, Direction, Outcome, Slot};
 use xen_bus::DeviceRef;
 use xen_events::{EventChannel, EventHandler};
+use xen_sys::PAGE_SIZE;
 
 use crate::{
     gate::Gate,
     params,
-    pool::Pool,
+    pool::{Pool, StillMapped},
     ring_page::{Published, Ring},
 };
 
@@ -35,8 +36,45 @@ pub(crate) type Core = vbd_core::Queue<Request, KVec<Slot<Request>>>;
 struct Locked {
     /// None while the disk has no backend. Requests come then only if it will have none again.
     ring: Option<Ring>,
+    /// See [`Pool::persistent_pages`].
+    persistent_pages: Option<u64>,
     /// Counters of earlier connections.
     past: Counters,
+    /// Those of their pages that were persistent ones.
+    past_hits: u64,
+}
+
+impl Locked {
+    fn counters(&self) -> Counters {
+        match &self.ring {
+            Some(ring) => self.past.plus(&ring.core.counters()),
+            None => self.past,
+        }
+    }
+
+    fn persistent_hits(&self) -> u64 {
+        match (&self.ring, self.persistent_pages) {
+            (Some(ring), Some(_)) => self.past_hits.wrapping_add(ring.core.counters().pages),
+            _ => self.past_hits,
+        }
+    }
+
+    /// The ring's page, and all of the pool or the pages of what is in flight.
+    fn grants_in_use(&self) -> u64 {
+        let Some(ring) = &self.ring else {
+            return 0;
+        };
+        let pages = |request: &Request| request.len().div_ceil(PAGE_SIZE) as u64;
+        let in_flight = || ring.core.in_flight().map(pages).fold(0, u64::wrapping_add);
+        let data = self.persistent_pages.unwrap_or_else(in_flight);
+        data.wrapping_add(1)
+    }
+
+    /// Ends the connection's part of the lock.
+    fn take_ring(&mut self) -> Option<Ring> {
+        (self.past, self.past_hits) = (self.counters(), self.persistent_hits());
+        self.ring.take()
+    }
 }
 
 /// A hardware queue.
@@ -48,6 +86,8 @@ pub(crate) struct Queue {
     pool: Gate<Pool>,
     device: DeviceRef,
     flush_refused: AtomicBool,
+    /// Pages that the backend kept.
+    deferred: AtomicU64,
 }
 
 /// All hardware queues of a disk.
@@ -74,7 +114,7 @@ impl Queue {
         let device = device.clone();
         try_pin_init!(Self {
             locked <- IrqLock::new(
-                Locked { ring: None, past: Counters::default() },
+                Locked { ring: None, persistent_pages: None, past: Counters::default(), past_hits: 0 },
                 c"xen_vbd queue",
                 kernel::static_lock_class!(),
             ),
@@ -82,6 +122,7 @@ impl Queue {
             pool: Gate::new(),
             device,
             flush_refused: AtomicBool::new(false),
+            deferred: AtomicU64::new(0),
         })
     }
 
@@ -91,13 +132,16 @@ impl Queue {
     /// The disk must be quiesced, or not made yet, and the queue closed. The caller orders: one call of `open` or
     /// [`close`](Self::close) at a time.
     pub(crate) unsafe fn open(&self, published: Published, pool: Pool) {
+        let persistent_pages = pool.persistent_pages();
         // SAFETY: quiesced, so there is no reader of the channel; closed, so there is none of the pool. The requests
         // that will read them come after the disk was opened again.
         unsafe {
             self.pool.replace(Some(pool));
             self.channel.replace(Some(published.channel));
         }
-        self.locked.lock().ring = Some(published.ring);
+        let mut locked = self.locked.lock();
+        locked.persistent_pages = persistent_pages;
+        locked.ring = Some(published.ring);
     }
 
     /// Takes the connection away: when this returns the backend has no page that is not on the deferred list, nobody
@@ -109,19 +153,14 @@ impl Queue {
         // SAFETY: quiesced, so nobody reads the channel. Dropping it waits for a handler that runs.
         drop(unsafe { self.channel.replace(None) });
         disk.wait_for_completions();
-        let ring = {
-            let mut locked = self.locked.lock();
-            let ring = locked.ring.take();
-            if let Some(ring) = &ring {
-                locked.past = locked.past.plus(&ring.core.counters());
-            }
-            ring
-        };
+        let ring = self.locked.lock().take_ring();
         if let Some(mut ring) = ring {
             ring.core.take_back(each);
+            self.count_deferred(ring.end().into());
         }
         // SAFETY: no queue_rq while quiesced; no handler, so no new completion; and those before were waited for.
-        drop(unsafe { self.pool.replace(None) });
+        let pool = unsafe { self.pool.replace(None) };
+        self.count_deferred(pool.map_or(0, Pool::end));
         self.flush_refused.store(false, Ordering::Relaxed);
     }
 
@@ -179,6 +218,26 @@ impl Queue {
                 channel.notify();
             }
         }
+    }
+
+    #[cold]
+    fn count_deferred(&self, pages: u64) {
+        self.deferred.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    /// Takes the request's pages back, see [`Pool::finish`].
+    #[inline]
+    fn finish_pages(
+        &self,
+        pool: &Pool,
+        request: &mut Request,
+        done: bool,
+    ) -> Result<bool, StillMapped> {
+        let result = pool.finish(request, done);
+        if let Err(StillMapped(pages)) = result {
+            self.count_deferred(pages);
+        }
+        result
     }
 
     /// Ends the use of the ring, once, and asks the bus for a new connection.
@@ -245,7 +304,7 @@ impl Operations for Queues {
                 Self::commit_rqs(queue);
             }
             if let Some(pool) = queue.pool() {
-                let _ = pool.finish(&mut request, false);
+                let _ = queue.finish_pages(pool, &mut request, false);
             }
             request.end(Status::IoError);
         }
@@ -265,7 +324,7 @@ impl Operations for Queues {
         }
         match queue
             .pool()
-            .map(|pool| pool.finish(request, status == Status::Ok))
+            .map(|pool| queue.finish_pages(pool, request, status == Status::Ok))
         {
             Some(Ok(true)) => status,
             Some(Ok(false)) if status != Status::Ok => status,
@@ -286,17 +345,19 @@ impl Operations for Queues {
 
     fn counter(queue: &Queue, counter: Counter) -> u64 {
         let locked = queue.locked.lock();
-        let counters = match &locked.ring {
-            Some(ring) => locked.past.plus(&ring.core.counters()),
-            None => locked.past,
-        };
+        let counters = locked.counters();
         match counter {
             Counter::Requests => counters.requests,
             Counter::Responses => counters.responses,
             Counter::NotifiesSent => counters.notifies_sent,
             Counter::NotifiesSaved => counters.notifies_saved(),
+            Counter::SpuriousEvents => counters.spurious_events,
             Counter::Errors => counters.errors,
             Counter::Violations => counters.violations,
+            Counter::PersistentHits => locked.persistent_hits(),
+            Counter::PagesGranted => counters.pages.wrapping_sub(locked.persistent_hits()),
+            Counter::GrantsInUse => locked.grants_in_use(),
+            Counter::DeferredFrees => queue.deferred.load(Ordering::Relaxed),
         }
     }
 }

@@ -20,6 +20,15 @@ pub(crate) struct Ring {
     page: Granted<Page>,
 }
 
+impl Ring {
+    /// Ends the ring. True when the backend does not let go of its page, which is on the deferred list then.
+    pub(crate) fn end(self) -> bool {
+        let Self { core, page } = self;
+        drop(core);
+        page.end().is_none()
+    }
+}
+
 /// A queue's ring and channel, not in use yet.
 pub(crate) struct Published {
     /// The ring.

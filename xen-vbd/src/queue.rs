@@ -94,10 +94,15 @@ impl fmt::Display for Violation {
 pub struct Counters {
     /// Requests put on the ring.
     pub requests: u64,
+    /// Pages of data that these requests moved, or will.
+    pub pages: u64,
     /// Responses that passed the check.
     pub responses: u64,
     /// Notifications that the backend had to be sent.
     pub notifies_sent: u64,
+    /// Events for which there was no response: an earlier event's handler had seen it already, or nobody had reason to
+    /// send one.
+    pub spurious_events: u64,
     /// Responses that said something else than "done".
     pub errors: u64,
     /// Violations; at most one, since the queue ends with it.
@@ -115,8 +120,10 @@ impl Counters {
     pub fn plus(&self, other: &Self) -> Self {
         Self {
             requests: self.requests.wrapping_add(other.requests),
+            pages: self.pages.wrapping_add(other.pages),
             responses: self.responses.wrapping_add(other.responses),
             notifies_sent: self.notifies_sent.wrapping_add(other.notifies_sent),
+            spurious_events: self.spurious_events.wrapping_add(other.spurious_events),
             errors: self.errors.wrapping_add(other.errors),
             violations: self.violations.wrapping_add(other.violations),
         }
@@ -174,6 +181,13 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         self.counters
     }
 
+    /// The tokens of the requests in flight.
+    pub fn in_flight(&self) -> impl Iterator<Item = &T> {
+        self.slots
+            .iter()
+            .filter_map(|slot| Some(&slot.0.as_ref()?.1))
+    }
+
     /// Puts a read or write of `bytes` bytes at `sector` (512-byte units) on the ring. The data fills the pages
     /// behind `grefs` without gaps. The backend sees it after the next [`commit`](Self::commit).
     ///
@@ -223,6 +237,8 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
                 return Err(token);
             }
             self.counters.requests = self.counters.requests.wrapping_add(1);
+            let pages = u64::from(request.nr_segments);
+            self.counters.pages = self.counters.pages.wrapping_add(pages);
         }
         slot.0 = Some((operation, token));
         Ok(())
@@ -241,7 +257,7 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         notify
     }
 
-    /// Takes every response that is there, checks it and hands its token to `each`.
+    /// Takes every response that is there, checks it and hands its token to `each`. To be called for each event.
     ///
     /// It ends, whatever the backend writes meanwhile: each turn takes a response, each response uses up a token, and
     /// there are no more tokens than the ring has slots. With an error the queue is broken from here on.
@@ -250,9 +266,12 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         if self.broken {
             return Ok(());
         }
+        let before = self.counters.responses;
         let result = self.collect_checked(&mut each);
         if result.is_err() {
             self.give_up();
+        } else if self.counters.responses == before {
+            self.counters.spurious_events = self.counters.spurious_events.wrapping_add(1);
         }
         result
     }

@@ -193,6 +193,56 @@ fn a_batch_needs_one_notification() {
     assert_eq!(counters.plus(&counters).requests, 20);
 }
 
+#[test]
+fn pages_are_counted_as_they_go_on_the_wire() {
+    let (mut queue, _, _) = pair();
+    for (tag, bytes, pages) in [
+        (0, 512, 1),
+        (1, PAGE_SIZE, 2),
+        (2, PAGE_SIZE + 512, 4),
+        (3, MAX_REQUEST_BYTES, 4 + PAGES as u64),
+    ] {
+        queue
+            .submit(tag, Direction::Write, 0, bytes, &grefs(tag), tag as u32)
+            .unwrap();
+        assert_eq!(queue.counters().pages, pages, "{bytes}");
+    }
+    queue.submit_flush(4, 4).unwrap();
+    assert!(read(&mut queue, 0, 5).is_err());
+    let counters = queue.counters();
+    assert_eq!(counters.pages, 4 + PAGES as u64);
+    assert_eq!(counters.plus(&counters).pages, 2 * counters.pages);
+    let in_flight: Vec<u32> = queue.in_flight().copied().collect();
+    assert_eq!(in_flight, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn an_event_without_a_response_is_spurious() {
+    let (mut queue, mut back, _) = pair();
+    collect(&mut queue).1.unwrap();
+    assert_eq!(queue.counters().spurious_events, 1);
+    for tag in 0..2 {
+        read(&mut queue, tag, tag as u32).unwrap();
+    }
+    let _ = queue.commit();
+    while back.next_request().unwrap().is_some() {}
+    answer(&mut back, 0, OP_READ, RSP_OKAY);
+    answer(&mut back, 1, OP_READ, RSP_OKAY);
+    assert_eq!(collect(&mut queue).0.len(), 2);
+    assert_eq!(queue.counters().spurious_events, 1, "it found two");
+    assert_eq!(queue.in_flight().count(), 0);
+    collect(&mut queue).1.unwrap();
+    let counters = queue.counters();
+    assert_eq!(
+        counters.spurious_events, 2,
+        "the event of the second was late"
+    );
+    assert_eq!(counters.plus(&counters).spurious_events, 4);
+    queue.give_up();
+    collect(&mut queue).1.unwrap();
+    assert_eq!(queue.counters().spurious_events, 2, "nobody looks any more");
+}
+
 /// Runs `attack` on a queue with tags 0 and 1 in flight as reads and demands the given violation; then
 /// the queue must be dead and give back both tokens.
 fn attacked(attack: impl Fn(&mut Back, &SharedMemory), want: impl Fn(Violation) -> bool) {
