@@ -99,8 +99,8 @@ pub trait Operations: Send + Sync + 'static {
     /// The statistics as of now.
     fn statistics(&self) -> Statistics;
 
-    /// Counter number `index` of [`COUNTERS`](Self::COUNTERS) as of now.
-    fn counter(&self, index: usize) -> u64;
+    /// Sets `values` to those of [`COUNTERS`](Self::COUNTERS) as of now. In process context.
+    fn read_counters(&self, interface: &Interface, values: &mut [u64]);
 }
 
 /// What a driver may do to its interface from any of its operations.
@@ -354,7 +354,7 @@ impl<T: Operations> Adapter<T> {
         poll: Self::poll,
         opened: Self::opened,
         statistics: Self::statistics,
-        counter: Self::counter,
+        read_counters: Self::read_counters,
         counter_names: T::COUNTERS.0.as_ptr(),
         counters: T::COUNTERS.0.len() as u32,
     };
@@ -423,9 +423,16 @@ impl<T: Operations> Adapter<T> {
 
     /// # Safety
     ///
-    /// `data` is that of a live `NetDevice<T>`.
-    unsafe extern "C" fn counter(data: *mut c_void, index: u32) -> u64 {
-        // SAFETY: As promised.
-        unsafe { (*data.cast::<T>()).counter(index as usize) }
+    /// `dev` is that of a live `NetDevice<T>`; `into` has room for as many numbers as there are counters, and they are
+    /// set to something.
+    unsafe extern "C" fn read_counters(dev: *mut RawNetDevice, into: *mut u64) {
+        // SAFETY: As promised. The core has set its numbers to zero.
+        let ((data, interface), values) = unsafe {
+            (
+                Self::of_device(dev),
+                core::slice::from_raw_parts_mut(into, T::COUNTERS.0.len()),
+            )
+        };
+        data.read_counters(interface, values);
     }
 }

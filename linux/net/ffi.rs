@@ -30,7 +30,7 @@ pub(crate) struct Callbacks {
     pub(crate) poll: unsafe extern "C" fn(*mut RawNapi, c_int) -> c_int,
     pub(crate) opened: unsafe extern "C" fn(*mut RawNetDevice),
     pub(crate) statistics: unsafe extern "C" fn(*mut c_void, *mut crate::Statistics),
-    pub(crate) counter: unsafe extern "C" fn(*mut c_void, u32) -> u64,
+    pub(crate) read_counters: unsafe extern "C" fn(*mut RawNetDevice, *mut u64),
     pub(crate) counter_names: *const *const c_char,
     pub(crate) counters: u32,
 }

@@ -109,10 +109,8 @@ static void xenpv_net_get_strings(struct net_device *dev, u32 set, u8 *data)
 static void xenpv_net_get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
 {
 	struct xenpv_net *net = netdev_priv(dev);
-	u32 i;
 
-	for (i = 0; i < net->callbacks->counters; i++)
-		data[i] = net->callbacks->counter(net->data, i);
+	net->callbacks->read_counters(dev, data);
 }
 
 static const struct ethtool_ops xenpv_net_ethtool_ops = {

@@ -22,7 +22,7 @@ struct xenpv_net_callbacks {
 	int (*poll)(struct napi_struct *napi, int budget);
 	void (*opened)(struct net_device *dev);
 	void (*statistics)(void *data, struct xenpv_net_statistics *into);
-	u64 (*counter)(void *data, u32 index);
+	void (*read_counters)(struct net_device *dev, u64 *into);
 	const char *const *counter_names;
 	u32 counters;
 };

@@ -7,6 +7,7 @@
 DEV=eth0
 PEER=10.0.0.1
 stat() { cat "/sys/class/net/$DEV/statistics/$1"; }
+counter() { ethtool -S "$DEV" | sed -n "s/^ *q0_$1: //p"; }
 carrier() { [ "$(cat "/sys/class/net/$DEV/carrier" 2>/dev/null)" = 1 ]; }
 
 wait_for 20 [ -d "/sys/class/net/$DEV" ]
@@ -15,6 +16,22 @@ equal "the MTU" "$(cat "/sys/class/net/$DEV/mtu")" 1500
 ip addr add 10.0.0.2/24 dev "$DEV"
 ip link set "$DEV" up
 wait_for 20 carrier
+
+# The ring's page, those of the heads (16 to a page), and what is in the ring.
+equal "grants in use for sending" "$(counter tx_grants_in_use)" 17
+equal "grants in use for receiving" "$(counter rx_grants_in_use)" 257
+# 100 packets that are copied whole take a slot each way and no grant.
+requests=$(counter tx_requests) copied=$(counter tx_copied_packets) granted=$(counter tx_granted_slots)
+responses=$(counter rx_responses)
+ping -c 100 -i 0.01 -s 56 -W 5 "$PEER" >/dev/null || fail "ping"
+at_least "slots of 100 small packets" $(($(counter tx_requests) - requests)) 100
+equal "of them copied" $(($(counter tx_copied_packets) - copied)) $(($(counter tx_requests) - requests))
+equal "granted slots of small packets" "$(counter tx_granted_slots)" "$granted"
+at_least "slots of 100 answers" $(($(counter rx_responses) - responses)) 100
+# An echo request of 1400 bytes is more than a head: its data is granted.
+ping -c 10 -i 0.01 -s 1400 -W 5 "$PEER" >/dev/null || fail "ping"
+at_least "granted slots of 10 large packets" $(($(counter tx_granted_slots) - granted)) 10
+echo "the counters follow the packets"
 
 # 1472 fills a packet, 1473 makes two, 20000 many; 18 and 214 are around the copied size.
 for size in 0 18 56 213 214 215 1400 1472 1473 4000 20000 60000; do
@@ -43,5 +60,17 @@ at_least rx_packets "$(stat rx_packets)" 250
 for count in rx_errors tx_errors rx_dropped tx_dropped; do
   equal "$count" "$(stat "$count")" 0
 done
+idle() { [ "$(counter tx_grants_in_use)" = 17 ] && [ "$(counter rx_grants_in_use)" = 257 ]; }
+wait_for 20 idle
+for way in tx rx; do
+  equal "$way pages kept by the backend" "$(counter ${way}_deferred_frees)" 0
+  sent=$(counter ${way}_notifies_sent) saved=$(counter ${way}_notifies_saved)
+  equal "$way notifications" $((sent + saved)) "$(counter ${way}_requests)"
+  at_least "$way slots without a notification of their own" "$saved" 1000
+  echo "$way: $(counter ${way}_requests) slots, $sent notifications"
+done
+equal "posted pages" $(($(counter rx_requests) - $(counter rx_responses))) 256
+at_least "polls that found something: half of $(counter polls)" "$(counter polls)" $((2 * $(counter spurious_polls)))
+echo "$(counter events) events, $(counter polls) polls, $(counter spurious_polls) of them for nothing"
 echo "statistics: $(stat tx_packets) packets out, $(stat rx_packets) in, no errors"
 sync_send done

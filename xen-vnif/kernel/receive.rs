@@ -7,7 +7,7 @@ use linux_net::{Napi, RxChecksum, RxSkb};
 use vnif_core::{
     refill::Refill,
     rx::{Checksum, Piece},
-    Received, RxPage, RxQueue, Violation, RING_SLOTS,
+    Received, RingCounters, RxPage, RxQueue, Violation, RING_SLOTS,
 };
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
@@ -80,6 +80,29 @@ impl Receive {
         self.page.gref()
     }
 
+    /// What has gone over the ring.
+    pub(crate) fn counters(&self) -> RingCounters {
+        self.queue.counters()
+    }
+
+    /// Pages that the backend may use now: the ring's and those in it.
+    pub(crate) fn grants_in_use(&self) -> u64 {
+        (self.queue.pages() as u64).wrapping_add(1)
+    }
+
+    /// Ends the connection. Returns the number of pages that the backend does not let go of.
+    pub(crate) fn end(self) -> u64 {
+        let Self {
+            mut queue, page, ..
+        } = self;
+        let kept = queue
+            .drain()
+            .filter_map(|posted| posted.0.end().is_none().then_some(()));
+        let pages = kept.count() as u64;
+        drop(queue);
+        pages.wrapping_add(page.end().is_none().into())
+    }
+
     /// Receives up to `budget` frames and fills the ring again.
     pub(crate) fn poll(
         &mut self,
@@ -126,8 +149,8 @@ impl Receive {
         };
         let skb = match frame.take_single() {
             Some(piece) if piece.len <= COPY_MAX => self.copy(napi, piece, counters),
-            Some(piece) => self.take_pages(napi, Some(piece))?,
-            None => self.take_pages(napi, None)?,
+            Some(piece) => self.take_pages(napi, Some(piece), counters)?,
+            None => self.take_pages(napi, None, counters)?,
         };
         if skb.is_some_and(|skb| skb.deliver(checksum)) {
             counters.add(Counter::RxPackets, 1);
@@ -164,10 +187,11 @@ impl Receive {
         &mut self,
         napi: &'a Napi,
         single: Option<Piece<Posted>>,
+        counters: &Counters,
     ) -> Result<Option<RxSkb<'a>>, Violation> {
         let mut skb = RxSkb::with_pages(napi);
         let references = &mut self.references;
-        let mut kept = false;
+        let mut kept = 0u64;
         let mut take = |piece: Piece<Posted>| match piece.page.0.end() {
             Some((page, free)) => {
                 references.put(free);
@@ -176,13 +200,14 @@ impl Receive {
                     skb = None;
                 }
             }
-            None => kept = true,
+            None => kept = kept.wrapping_add(1),
         };
         if let Some(piece) = single {
             take(piece);
         }
         self.queue.frame().pieces().for_each(&mut take);
-        if kept {
+        if kept != 0 {
+            counters.add(Counter::RxDeferredFrees, kept);
             return Err(self.queue.distrust(Violation::StillMapped));
         }
         Ok(skb)

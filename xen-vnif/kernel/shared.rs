@@ -60,6 +60,19 @@ impl Heads {
         Ok(Self(pages))
     }
 
+    /// How many pages are granted.
+    pub(crate) fn pages(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Ends the grants. Returns the number of pages that the backend does not let go of.
+    pub(crate) fn end(self) -> u64 {
+        self.0
+            .into_iter()
+            .map(Granted::end)
+            .fold(0, |kept, ended| kept.wrapping_add(ended.is_none().into()))
+    }
+
     /// Copies `bytes`, at most [`HEAD_MAX`], to the place of `id`.
     #[inline]
     pub(crate) fn write(&self, id: u16, bytes: &[u8]) -> Option<Place> {

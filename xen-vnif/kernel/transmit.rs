@@ -7,7 +7,7 @@ use linux::page::Page;
 use linux_net::{Fragment, Interface, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};
 use vnif_core::{
     tx::{Entry, Headers, PagePart, Plan, Refused, HEAD_MAX},
-    Part, Payload, TxQueue, Violation, RING_SLOTS,
+    Part, Payload, RingCounters, TxQueue, Violation, RING_SLOTS,
 };
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted, Owner};
@@ -39,6 +39,21 @@ enum Sent {
     Skb(Granted<SentSkb>),
     /// A page with a copy of the whole packet.
     Page(Granted<Page>),
+}
+
+impl Sent {
+    fn is_granted(&self) -> bool {
+        !matches!(self, Self::Copied)
+    }
+
+    /// Ends the grant, if any. True when the backend does not let go of the page.
+    fn end(self) -> bool {
+        match self {
+            Self::Copied => false,
+            Self::Skb(granted) => granted.end().is_none(),
+            Self::Page(granted) => granted.end().is_none(),
+        }
+    }
 }
 
 impl Payload for Sent {
@@ -92,6 +107,32 @@ impl Transmit {
     /// The ring's grant.
     pub(crate) fn gref(&self) -> GrantRef {
         self.page.gref()
+    }
+
+    /// What has gone over the ring.
+    pub(crate) fn counters(&self) -> RingCounters {
+        self.queue.counters()
+    }
+
+    /// Pages that the backend may use now: the ring's, those of the heads and those of packets in flight.
+    pub(crate) fn grants_in_use(&self) -> u64 {
+        let packets = self.queue.payloads().filter(|sent| sent.is_granted());
+        let count = self.heads.pages().wrapping_add(packets.count() as u64);
+        count.wrapping_add(1)
+    }
+
+    /// Ends the connection. Returns the number of pages that the backend does not let go of.
+    pub(crate) fn end(self) -> u64 {
+        let Self {
+            mut queue,
+            page,
+            heads,
+            ..
+        } = self;
+        let packets = queue.drain().map(Sent::end).filter(|kept| *kept).count() as u64;
+        drop(queue);
+        let pages = packets.wrapping_add(heads.end());
+        pages.wrapping_add(page.end().is_none().into())
     }
 
     /// The stack starts anew and believes that there is room. The ring may be as full as it was.
@@ -166,7 +207,7 @@ impl Transmit {
     #[inline]
     pub(crate) fn reap(&mut self, budget: u32, counters: &Counters) -> Result<u32, Violation> {
         let references = &mut self.references;
-        let mut kept = false;
+        let mut kept = 0u64;
         let reaped = self.queue.reap(|sent| match sent {
             Sent::Copied => {}
             Sent::Skb(granted) => match granted.end() {
@@ -174,17 +215,18 @@ impl Transmit {
                     references.put(free);
                     skb.0.consume_in_poll(budget);
                 }
-                None => kept = true,
+                None => kept = kept.wrapping_add(1),
             },
             Sent::Page(granted) => match granted.end() {
                 Some((_, free)) => references.put(free),
-                None => kept = true,
+                None => kept = kept.wrapping_add(1),
             },
         })?;
         if reaped.dropped != 0 {
             counters.add(Counter::TxErrors, reaped.dropped.into());
         }
-        if kept {
+        if kept != 0 {
+            counters.add(Counter::TxDeferredFrees, kept);
             return Err(self.queue.distrust(Violation::StillMapped));
         }
         Ok(reaped.slots)

@@ -7,7 +7,7 @@ use vnif_core::Violation;
 use xen_bus::DeviceRef;
 
 use crate::{
-    counters::{Counter, Counters},
+    counters::{Counter, Counters, Live},
     receive::Receive,
     transmit::Transmit,
 };
@@ -46,19 +46,43 @@ impl Vif {
 
     /// Takes the connection away. What it holds is given back here, in process context and outside of the locks.
     pub(crate) fn uninstall(&self, interface: &Interface) {
-        let taken = {
+        let (tx, rx) = {
             let _bh = BhDisabled::new();
             let rx = self.rx.lock().take();
             let _sending = interface.lock_queue(true);
             let tx = self.tx.lock().take();
             (tx, rx)
         };
-        drop(taken);
+        // The locks that these counters belong to guard nothing now, and the bus makes no new connection meanwhile.
+        if let Some(tx) = tx {
+            self.counters.add_past_tx(tx.counters());
+            self.counters.add(Counter::TxDeferredFrees, tx.end());
+        }
+        if let Some(rx) = rx {
+            self.counters.add_past_rx(rx.counters());
+            self.counters.add(Counter::RxDeferredFrees, rx.end());
+        }
+    }
+
+    /// What the present connection has to add to the counters.
+    fn live(&self, interface: &Interface) -> Live {
+        let _bh = BhDisabled::new();
+        let mut live = Live::default();
+        if let Some(rx) = &*self.rx.lock() {
+            live.rx = rx.counters();
+            live.rx_grants = rx.grants_in_use();
+        }
+        let _sending = interface.lock_queue(true);
+        if let Some(tx) = &*self.tx.lock() {
+            live.tx = tx.counters();
+            live.tx_grants = tx.grants_in_use();
+        }
+        live
     }
 
     /// An event came.
     pub(crate) fn event(&self) {
-        self.counters.count(Counter::Events);
+        self.counters.add(Counter::Events, 1);
     }
 
     #[cold]
@@ -145,7 +169,7 @@ impl Operations for Vif {
             self.reap(interface, 0, false);
             return 0;
         }
-        self.counters.count(Counter::Polls);
+        self.counters.add(Counter::Polls, 1);
         let work = self.receive(napi, budget);
         if work >= budget {
             self.reap(interface, budget, false);
@@ -154,7 +178,7 @@ impl Operations for Vif {
         let completed = napi.complete(work);
         let (reaped, more_sent) = self.reap(interface, budget, completed);
         if work == 0 && reaped == 0 {
-            self.counters.count(Counter::Spurious);
+            self.counters.add(Counter::Spurious, 1);
         }
         if completed && (self.arm_receive() || more_sent) {
             napi.reschedule();
@@ -178,7 +202,10 @@ impl Operations for Vif {
         self.counters.statistics()
     }
 
-    fn counter(&self, index: usize) -> u64 {
-        self.counters.get(index)
+    fn read_counters(&self, interface: &Interface, values: &mut [u64]) {
+        let live = self.live(interface);
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = self.counters.number(index, &live);
+        }
     }
 }

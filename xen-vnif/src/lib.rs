@@ -30,6 +30,15 @@ pub use rx_queue::{Received, RxPage, RxQueue};
 pub use tx_queue::{Part, Payload, Reaped, TxQueue};
 pub use violation::Violation;
 
+/// What has gone over one ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingCounters {
+    /// Slots filled for the backend.
+    pub requests: u64,
+    /// Slots that the backend answered.
+    pub responses: u64,
+}
+
 /// Slots of each of the two rings, which have one page.
 pub const RING_SLOTS: usize = 256;
 

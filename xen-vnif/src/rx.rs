@@ -62,6 +62,11 @@ impl<P, S: DerefMut<Target = [Option<P>]>> RxTable<P, S> {
         self.slots.get_mut(usize::from(slot))?.take()
     }
 
+    /// How many pages are posted.
+    pub fn pages(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
     /// Takes any page still posted: for the end of the ring.
     pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
         self.slots.iter_mut().filter_map(Option::take)
@@ -256,6 +261,11 @@ impl<P> Assembler<P> {
             expect: Expect::FirstPiece,
             skipping: false,
         }
+    }
+
+    /// How many pages the frame has so far.
+    pub(crate) const fn pages(&self) -> usize {
+        self.frame.count
     }
 
     /// The frame that [`Outcome::Complete`] announced, or what a dropped one leaves behind.

@@ -4,7 +4,7 @@
 use core::ops::DerefMut;
 
 use crate::rx::{Assembler, Frame, Outcome, RxTable, Why};
-use crate::{Violation, RING_SLOTS};
+use crate::{RingCounters, Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
 use xen_sys::netif::{NetifRxRequest, NetifRxSlot};
 use xen_sys::GrantRef;
@@ -31,6 +31,7 @@ pub struct RxQueue<P, S> {
     ring: FrontRing<NetifRxRequest, NetifRxSlot>,
     table: RxTable<P, S>,
     assembler: Assembler<P>,
+    counters: RingCounters,
     violation: Option<Violation>,
 }
 
@@ -48,6 +49,7 @@ impl<P: RxPage, S: DerefMut<Target = [Option<P>]>> RxQueue<P, S> {
             ring,
             table: RxTable::new(slots),
             assembler: Assembler::new(),
+            counters: RingCounters::default(),
             violation: None,
         })
     }
@@ -66,6 +68,19 @@ impl<P: RxPage, S: DerefMut<Target = [Option<P>]>> RxQueue<P, S> {
         self.ring.capacity().saturating_sub(self.vacant())
     }
 
+    /// Pages posted, and those of a frame that has arrived in part.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        let frame = self.assembler.pages();
+        self.table.pages().saturating_add(frame)
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub const fn counters(&self) -> RingCounters {
+        self.counters
+    }
+
     /// Offers a page to the backend, which sees it after [`show`](Self::show). It comes back when no slot is vacant.
     #[inline]
     pub fn post(&mut self, page: P) -> Result<(), P> {
@@ -77,6 +92,7 @@ impl<P: RxPage, S: DerefMut<Target = [Option<P>]>> RxQueue<P, S> {
         self.table.post(slot, page)?;
         // There is room, as just seen.
         let _ = self.ring.push_request(&request);
+        self.counters.requests = self.counters.requests.wrapping_add(1);
         Ok(())
     }
 
@@ -106,6 +122,7 @@ impl<P: RxPage, S: DerefMut<Target = [Option<P>]>> RxQueue<P, S> {
                 Ok(None) => return Ok(Received::Nothing),
                 Err(violation) => return Err(self.distrust(violation.into())),
             };
+            self.counters.responses = self.counters.responses.wrapping_add(1);
             // Each slot between the indices has a page, so there is always one; if not, trust nobody.
             let Some(page) = self.table.take(slot) else {
                 return Err(self.distrust(Violation::Id));

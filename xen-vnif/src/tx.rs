@@ -358,6 +358,14 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxTable<P, S> {
         }
     }
 
+    /// The payloads in flight.
+    pub fn payloads(&self) -> impl Iterator<Item = &P> {
+        self.entries.iter().filter_map(|entry| match &entry.0 {
+            State::InFlight(payload) => Some(payload),
+            State::Free { .. } => None,
+        })
+    }
+
     /// Takes any payload still in flight: for the end of the ring.
     pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
         let ids = self.entries.len().min(usize::from(u16::MAX)) as u16;

@@ -4,7 +4,7 @@
 use core::ops::DerefMut;
 
 use crate::tx::{BadResponse, Ended, Entry, Plan, TxTable};
-use crate::{Violation, RING_SLOTS};
+use crate::{RingCounters, Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
 use xen_sys::netif::{NetifTxResponse, NetifTxSlot, NR_SLOTS_MIN};
 use xen_sys::GrantRef;
@@ -23,6 +23,7 @@ pub struct TxQueue<P, S> {
     waited_for: u32,
     /// An event was asked for, and has not come as far as we know.
     armed: bool,
+    counters: RingCounters,
     violation: Option<Violation>,
 }
 
@@ -69,6 +70,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
             table: TxTable::new(entries),
             waited_for: 0,
             armed: false,
+            counters: RingCounters::default(),
             violation: None,
         })
     }
@@ -101,6 +103,17 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.table.in_flight()
     }
 
+    /// What the slots in flight keep alive.
+    pub fn payloads(&self) -> impl Iterator<Item = &P> {
+        self.table.payloads()
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub const fn counters(&self) -> RingCounters {
+        self.counters
+    }
+
     /// Writes one slot of a packet; the backend sees it after [`show`](Self::show). The payload comes back when the
     /// ring is full, the first slot's also when it has no room for the whole packet: one that fits in part would run
     /// into the next one.
@@ -115,6 +128,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         let request = plan.request(part.index, id, part.gref, part.offset, part.len);
         // There is room, as just seen.
         let _ = self.ring.push_request(&request.into());
+        self.counters.requests = self.counters.requests.wrapping_add(1);
         self.waited_for = self.waited_for.wrapping_add(waited_for.into());
         Ok(())
     }
@@ -153,6 +167,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
             match self.table.complete(response) {
                 Ok((ended, payload)) => {
                     reaped.slots = reaped.slots.wrapping_add(1);
+                    self.counters.responses = self.counters.responses.wrapping_add(1);
                     reaped.dropped = reaped
                         .dropped
                         .wrapping_add((ended == Ended::Dropped).into());

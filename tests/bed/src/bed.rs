@@ -25,6 +25,7 @@ const GUEST_PROGRAMS: &[&str] = &[
     "usr/sbin/mke2fs",
     "usr/sbin/sfdisk",
     "usr/bin/ip",
+    "usr/sbin/ethtool",
 ];
 
 const GUEST_LINKS: &[(&str, &str)] = &[
@@ -75,7 +76,7 @@ impl Bed {
         });
         let (dom0, toolchain) = (dom0?, toolchain?);
         let release = &toolchain.kernel.release;
-        let mut key = image_key("guest image 2", &dom0.tree, &sources::GUEST)
+        let mut key = image_key("guest image 3", &dom0.tree, &sources::GUEST)
             .with("release", release)
             .with("version", &toolchain.kernel.version);
         if let Some(tools) = &dom0.tools {

@@ -165,6 +165,16 @@ impl Front {
         let _ = self.rx.show();
     }
 
+    /// The counters say what the rings and the grants are like.
+    fn check_counters(&self) {
+        let (tx, rx) = (self.tx.counters(), self.rx.counters());
+        assert_eq!(tx.requests - tx.responses, self.tx.in_flight().into());
+        assert_eq!(rx.requests - rx.responses, self.rx.posted().into());
+        let packets = self.tx.payloads().filter(|slot| **slot != Slot::Copied);
+        let granted = packets.count() + self.rx.pages();
+        assert_eq!(granted + 1, self.memory.grants.len(), "with the heads");
+    }
+
     /// The next frame's bytes; its grants end.
     fn receive(&mut self) -> Option<Vec<u8>> {
         match self.rx.receive().unwrap() {
@@ -299,11 +309,13 @@ proptest! {
         let mut front = Front::new(&tx, &rx);
         let mut back = Honest { tx: BackRing::attach(&tx).unwrap(), rx: BackRing::attach(&rx).unwrap() };
         front.refill();
-        let mut expected = VecDeque::new();
+        let (mut expected, mut sent) = (VecDeque::new(), 0);
         for (list, most, extra) in packets {
             if !front.send(&list) {
                 continue;
             }
+            sent += 1;
+            front.check_counters();
             expected.push_back(packet(&mut front.memory, &list));
             let bytes = back.next_packet(&mut front.memory).unwrap();
             prop_assert_eq!(back.next_packet(&mut front.memory), None);
@@ -313,8 +325,13 @@ proptest! {
             while let Some(bytes) = front.receive() {
                 prop_assert_eq!(Some(bytes), expected.pop_front());
             }
+            front.check_counters();
             front.refill();
+            front.check_counters();
         }
+        let (tx, rx) = (front.tx.counters(), front.rx.counters());
+        prop_assert_eq!(rx.requests, rx.responses + RING_SLOTS as u64);
+        prop_assert!(tx.responses >= sent);
         prop_assert!(expected.is_empty());
         for page in front.rx.drain() {
             front.memory.grants.remove(&page.gref.0);
