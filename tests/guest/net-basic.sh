@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: One interface: MAC, MTU, ping of all sizes, 16 MiB of TCP each way with checksums, statistics
+# name: One interface: MAC, MTU, ping of all sizes, 16 MiB of TCP each way with checksums, statistics, counters
 # timeout: 120
 # load: xen-platform-pci,xen-vnif
 . ./lib.sh
