@@ -62,14 +62,17 @@ unsafe impl Send for Request {}
 impl Request {
     /// # Safety
     /// `rq` must fulfil the invariant of the type.
+    #[inline]
     pub(crate) unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
         Self(rq)
     }
 
+    #[inline]
     fn into_raw(self) -> NonNull<bindings::request> {
         ManuallyDrop::new(self).0
     }
 
+    #[inline]
     fn raw(&self) -> &bindings::request {
         // SAFETY: by the type's invariant the request is alive, and in flight it is changed by its
         // owner only, in the fields that are read through this reference.
@@ -157,16 +160,19 @@ impl Request {
         unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), false) };
     }
 
+    #[inline]
     fn pdu(&self) -> &Pdu {
         // SAFETY: the tag set was made with PDU_SIZE bytes behind each request for this very use, zeroed, and they are
         // accessed as an atomic only.
         unsafe { self.0.add(1).cast::<Pdu>().as_ref() }
     }
 
+    #[inline]
     fn set_status(&mut self, status: Status) {
         self.pdu().store(ANSWERED | status as u8, Ordering::Relaxed);
     }
 
+    #[inline]
     fn status(&self) -> Status {
         match self.pdu().load(Ordering::Relaxed) & !ANSWERED {
             0 => Status::Ok,

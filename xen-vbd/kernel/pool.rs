@@ -166,6 +166,7 @@ impl TagPages {
     }
 
     /// Grants the request's pages. False when one of them is lost.
+    #[inline(never)]
     fn share(&self, request: &mut Request, domid: Domid) -> bool {
         let access = match request.op() {
             Op::Read => Access::ReadWrite,
@@ -182,6 +183,7 @@ impl TagPages {
     }
 
     /// Ends the grants of the request's pages. An error when there are some that the backend still maps.
+    #[inline(never)]
     fn unshare(&self, request: &mut Request) -> Result<(), StillMapped> {
         let (mut lost, mut kept) = (false, 0u64);
         // SAFETY: `Pool` looked these pages up by the request's tag.

@@ -252,18 +252,35 @@ impl Queue {
         }
     }
 
+    #[cold]
+    fn note_refused_flush(&self) {
+        if !self.flush_refused.swap(true, Ordering::Relaxed) {
+            pr_warn!(
+                "{}: the backend offered to flush its cache, but does not do it\n",
+                self.device.name()
+            );
+        }
+    }
+
+    /// Ends a request that cannot be started.
+    #[cold]
+    fn refuse(&self, mut request: Request, last: bool) {
+        if last {
+            Queues::commit_rqs(self);
+        }
+        if let Some(pool) = self.pool() {
+            let _ = self.finish_pages(pool, &mut request, false);
+        }
+        request.end(Status::IoError);
+    }
+
     /// The block layer's word for the backend's answer to a request.
     #[inline]
     fn status(&self, request: &Request, outcome: Outcome) -> Status {
         match (outcome, request.op()) {
             (Outcome::Done, _) => Status::Ok,
             (Outcome::Unsupported, Op::Flush) => {
-                if !self.flush_refused.swap(true, Ordering::Relaxed) {
-                    pr_warn!(
-                        "{}: the backend offered to flush its cache, but does not do it\n",
-                        self.device.name()
-                    );
-                }
+                self.note_refused_flush();
                 Status::Ok
             }
             (Outcome::Unsupported, _) => Status::NotSupported,
@@ -299,14 +316,8 @@ impl Operations for Queues {
     fn queue_rq(queue: &Queue, request: Request, last: bool) {
         let (result, notify) = queue.start(request, last);
         queue.notify(notify);
-        if let Err(mut request) = result {
-            if last {
-                Self::commit_rqs(queue);
-            }
-            if let Some(pool) = queue.pool() {
-                let _ = queue.finish_pages(pool, &mut request, false);
-            }
-            request.end(Status::IoError);
+        if let Err(request) = result {
+            queue.refuse(request, last);
         }
     }
 

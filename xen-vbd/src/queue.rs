@@ -216,6 +216,7 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
 
     /// Puts a flush of the backend's write cache on the ring. Gives the token back for a tag beyond the table or
     /// in flight already.
+    #[inline(never)]
     pub fn submit_flush(&mut self, tag: usize, token: T) -> Result<(), T> {
         let request = BlkifRwRequest::new(OP_FLUSH_DISKCACHE, self.handle, tag as u64, 0);
         self.push(tag, OP_FLUSH_DISKCACHE, &request, token)
