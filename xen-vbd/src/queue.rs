@@ -208,8 +208,28 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
             Direction::Write => OP_WRITE,
         };
         let mut request = BlkifRwRequest::new(operation, self.handle, tag as u64, sector);
+        match grefs.first() {
+            // The most frequent size: without a loop the compiler keeps the request in registers.
+            Some(gref) if bytes == PAGE_SIZE => {
+                request.segments[0] = BlkifSegment::new(*gref, 0, SECTORS_PER_PAGE - 1);
+                request.nr_segments = 1;
+                self.push(tag, operation, &request, token)
+            }
+            _ => self.submit_any(request, bytes, grefs, token),
+        }
+    }
+
+    /// Gives `request` its segments and puts it on the ring.
+    #[inline(never)]
+    fn submit_any(
+        &mut self,
+        mut request: BlkifRwRequest,
+        bytes: usize,
+        grefs: &[GrantRef],
+        token: T,
+    ) -> Result<(), T> {
         match fill(&mut request, bytes, grefs) {
-            true => self.push(tag, operation, &request, token),
+            true => self.push(request.id as usize, request.operation, &request, token),
             false => Err(token),
         }
     }
