@@ -51,7 +51,7 @@ unsafe impl Send for Pool {}
 unsafe impl Sync for Pool {}
 
 /// The backend still maps so many pages after it said that it was done with the request.
-pub(crate) struct StillMapped(pub(crate) u64);
+pub(crate) struct StillMapped(pub(crate) u8);
 
 impl Pool {
     /// Pages for `depth` tags, to be shared with domain `domid`: for the pool's life if `persistent`, else for the
@@ -185,7 +185,7 @@ impl TagPages {
     /// Ends the grants of the request's pages. An error when there are some that the backend still maps.
     #[inline(never)]
     fn unshare(&self, request: &mut Request) -> Result<(), StillMapped> {
-        let (mut lost, mut kept) = (false, 0u64);
+        let (mut lost, mut kept) = (false, 0u8);
         // SAFETY: `Pool` looked these pages up by the request's tag.
         for share in unsafe { self.shares(request) } {
             *share = match core::mem::replace(share, Share::Lost) {

@@ -235,7 +235,7 @@ impl Queue {
     ) -> Result<bool, StillMapped> {
         let result = pool.finish(request, done);
         if let Err(StillMapped(pages)) = result {
-            self.count_deferred(pages);
+            self.count_deferred(pages.into());
         }
         result
     }
