@@ -212,6 +212,13 @@ fn the_scan_goes_on_after_the_port_it_served_last() {
     assert_eq!(serve(&[0, 1, 2, 3]), [2, 100, 4095, 1]);
     assert_eq!(serve(&[1, 2]), [2, 100]);
     assert_eq!(serve(&[3, 0, 2]), [4095, 1, 100]);
+    // Two ports of one word, after a port of that word, of another one, and of the last one.
+    assert_eq!(serve(&[0]), [1]);
+    assert_eq!(serve(&[0, 1]), [2, 1]);
+    assert_eq!(serve(&[2]), [100]);
+    assert_eq!(serve(&[0, 1]), [1, 2]);
+    assert_eq!(serve(&[3]), [4095]);
+    assert_eq!(serve(&[0, 1]), [1, 2]);
 }
 
 #[test]

@@ -154,21 +154,38 @@ impl VcpuEvents {
         mut deliver: impl FnMut(PortIndex),
     ) -> u32 {
         let start = self.next.load(Relaxed);
-        let mut next = start;
-        let mut delivered = 0u32;
-        for (word, part) in Circle::new(selector, start) {
-            let mut claimed = self.claim(ports, word, part);
-            while claimed != 0 {
-                let port = PortIndex::at(word, claimed.trailing_zeros());
-                claimed &= claimed.wrapping_sub(1);
-                next = port.port().0.wrapping_add(1);
-                delivered = delivered.wrapping_add(1);
-                deliver(port);
-            }
+        let mut served = Served {
+            next: start,
+            delivered: 0,
+        };
+        if selector.is_power_of_two() {
+            // One word, as nearly always: the part from the starting port on comes first.
+            let word = selector.trailing_zeros() as usize;
+            let start = PortIndex::at((start >> 6) as usize, start);
+            let from = if start.word() == word { start.bit() } else { 0 };
+            let claimed = self.claim(ports, word, u64::MAX);
+            served.deliver(word, claimed, from as u32, &mut deliver);
+        } else {
+            self.scan_words(selector, start, ports, &mut served, &mut deliver);
         }
-        self.next.store(next, Relaxed);
-        count(&self.events, u64::from(delivered));
-        delivered
+        self.next.store(served.next, Relaxed);
+        count(&self.events, u64::from(served.delivered));
+        served.delivered
+    }
+
+    #[inline(never)]
+    fn scan_words(
+        &self,
+        selector: u64,
+        start: u32,
+        ports: SharedPorts<'_>,
+        served: &mut Served,
+        deliver: &mut impl FnMut(PortIndex),
+    ) {
+        for (word, part) in Circle::new(selector, start) {
+            let claimed = self.claim(ports, word, part);
+            served.deliver(word, claimed, 0, deliver);
+        }
     }
 
     /// Takes the events of this vCPU in the bits `part` of word `word`: clears
@@ -187,6 +204,34 @@ impl VcpuEvents {
         let claimed = pending.fetch_and(!active, SeqCst) & active;
         crate::sync::store_before_load();
         claimed
+    }
+}
+
+/// What a scan has done so far.
+struct Served {
+    /// The port after the last one delivered.
+    next: u32,
+    delivered: u32,
+}
+
+impl Served {
+    /// Delivers the events `claimed` in word `word`, circularly from bit `from` on.
+    #[inline]
+    fn deliver(
+        &mut self,
+        word: usize,
+        claimed: u64,
+        from: u32,
+        deliver: &mut impl FnMut(PortIndex),
+    ) {
+        let mut left = claimed.rotate_right(from);
+        while left != 0 {
+            let port = PortIndex::at(word, left.trailing_zeros().wrapping_add(from));
+            left &= left.wrapping_sub(1);
+            self.next = port.port().0.wrapping_add(1);
+            self.delivered = self.delivered.wrapping_add(1);
+            deliver(port);
+        }
     }
 }
 
