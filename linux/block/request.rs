@@ -255,24 +255,58 @@ impl<T: Operations> CompletedList<T> {
     #[inline]
     pub fn complete(self) {
         let list = ManuallyDrop::new(self);
-        let several = list.head != list.tail;
+        if list.head != list.tail {
+            // SAFETY: the list is forgotten, and its requests with it.
+            return unsafe { list.complete_batch() };
+        }
+        if let Some(rq) = NonNull::new(list.head) {
+            // SAFETY: `rq` is the list's only request, and the list gives it up. Once complete it is ended here.
+            unsafe {
+                if let Some((rq, status)) = Self::complete_one(rq) {
+                    bindings::blk_mq_end_request(rq.as_ptr(), status as u8);
+                }
+            }
+        }
+    }
+
+    /// Marks a request complete and finishes it, unless the block layer does that on another CPU. What is left is to
+    /// end it.
+    ///
+    /// # Safety
+    /// `rq` must be a request that the device has answered, and the caller's alone, who gives it up.
+    #[inline]
+    unsafe fn complete_one(
+        rq: NonNull<bindings::request>,
+    ) -> Option<(NonNull<bindings::request>, Status)> {
+        // SAFETY: a request in flight is marked complete once, here, since the caller gives it up.
+        if unsafe { bindings::blk_mq_complete_request_remote(rq.as_ptr()) } {
+            return None;
+        }
+        // SAFETY: the block layer left the completion to us, so the request is still ours alone.
+        let (request, status) = finish::<T>(unsafe { Request::from_raw(rq) });
+        Some((request.into_raw(), status))
+    }
+
+    /// Completes the requests of a list of several.
+    ///
+    /// # Safety
+    /// The caller gives up all of them.
+    #[inline(never)]
+    unsafe fn complete_batch(&self) {
         // SAFETY: a structure of C, of which all bytes zero are the empty batch (`DEFINE_IO_COMP_BATCH`).
         let mut batch: bindings::io_comp_batch = unsafe { core::mem::zeroed() };
-        let mut next = list.head;
+        let mut next = self.head;
         while let Some(rq) = NonNull::new(next) {
             // SAFETY: `rq` is in this list, which owns it.
             next = unsafe { rq.as_ref().__bindgen_anon_1.rq_next };
-            // SAFETY: a request in flight is marked complete once, here, since the list gives it up.
-            if unsafe { bindings::blk_mq_complete_request_remote(rq.as_ptr()) } {
+            // SAFETY: as above, and the list gives `rq` up.
+            let Some((rq, status)) = (unsafe { Self::complete_one(rq) }) else {
                 continue;
-            }
-            // SAFETY: the block layer left the completion to us, so the request is still ours alone.
-            let (request, status) = finish::<T>(unsafe { Request::from_raw(rq) });
+            };
             let failed = status != Status::Ok;
-            let rq = request.into_raw();
             // SAFETY: `rq` is complete and goes to exactly one of the batch and the end.
             unsafe {
-                if !(several && ffi::xenpv_blk_add_to_batch(rq.as_ptr(), &mut batch, failed)) {
+                if !ffi::xenpv_blk_add_to_batch(rq.as_ptr(), &mut batch, failed) {
                     bindings::blk_mq_end_request(rq.as_ptr(), status as u8);
                 }
             }
