@@ -47,21 +47,27 @@ void xenpv_irq_deliver(struct irq_desc *desc)
 	generic_handle_irq_desc(desc);
 }
 
-/* Where the current interrupt has interrupted the CPU; false when nothing waits for the CPU. */
-bool xenpv_irq_interrupted(struct xenpv_irq_place *place)
+/*
+ * Whether the current interrupt has interrupted the CPU at the very place `last`, which becomes that of this one. No, and
+ * `last` stays, when nothing waits for the CPU.
+ */
+bool xenpv_irq_is_same_place(struct xenpv_irq_place *last)
 {
 	const struct pt_regs *regs = get_irq_regs();
+	unsigned long other;
 
 	if (!regs || (is_idle_task(current) && !need_resched() && !in_serving_softirq()))
 		return false;
-	*place = (struct xenpv_irq_place) {
+	other = (last->task ^ (unsigned long)current) | (last->ip ^ regs->ip) | (last->sp ^ regs->sp) |
+		(last->ax ^ regs->ax) | (last->cx ^ regs->cx);
+	*last = (struct xenpv_irq_place) {
 		.task = (unsigned long)current,
 		.ip = regs->ip,
 		.sp = regs->sp,
 		.ax = regs->ax,
 		.cx = regs->cx,
 	};
-	return true;
+	return !other;
 }
 
 int xenpv_irq_request(unsigned int irq, irq_handler_t handler, bool shared, const char *name, void *data)

@@ -11,7 +11,7 @@ struct irq_chip;
 struct irq_data;
 struct irq_desc;
 
-struct xenpv_irq_place {	/* mirrored by InterruptedPlace in linux/src/irq.rs */
+struct xenpv_irq_place {	/* mirrored by LastInterrupted in linux/src/irq.rs */
 	unsigned long task, ip, sp, ax, cx;
 };
 
@@ -19,7 +19,7 @@ int xenpv_irq_alloc(struct irq_chip *chip, void *line, struct irq_desc **desc);
 void xenpv_irq_free(unsigned int irq);
 void *xenpv_irq_line(struct irq_data *data);
 void xenpv_irq_deliver(struct irq_desc *desc);
-bool xenpv_irq_interrupted(struct xenpv_irq_place *place);
+bool xenpv_irq_is_same_place(struct xenpv_irq_place *last);
 int xenpv_irq_request(unsigned int irq, irq_handler_t handler, bool shared, const char *name, void *data);
 void xenpv_irq_release(unsigned int irq, void *data);
 void xenpv_irq_served_by(struct irq_data *data, unsigned int cpu);

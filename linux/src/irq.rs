@@ -10,7 +10,7 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::AtomicUsize;
 use kernel::cpu::CpuId;
 use kernel::cpumask::Cpumask;
 use kernel::str::CString;
@@ -33,7 +33,7 @@ extern "C" {
     fn xenpv_irq_free(irq: u32);
     fn xenpv_irq_line(data: *mut bindings::irq_data) -> *mut ffi::c_void;
     fn xenpv_irq_deliver(desc: *mut bindings::irq_desc);
-    fn xenpv_irq_interrupted(place: *mut InterruptedPlace) -> bool;
+    fn xenpv_irq_is_same_place(last: *mut [usize; 5]) -> bool;
     fn xenpv_irq_request(
         irq: u32,
         handler: RawHandler,
@@ -275,18 +275,9 @@ pub fn place_again(irq: u32) -> Result {
     to_result(unsafe { xenpv_irq_place_again(irq) })
 }
 
-/// `struct xenpv_irq_place` in `linux/c/xenpv.h`.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct InterruptedPlace {
-    words: [usize; 5],
-}
-
-/// Remembers where an interrupt has interrupted its CPU.
+/// Remembers where an interrupt has interrupted its CPU: `struct xenpv_irq_place` in `linux/c/xenpv.h`.
 #[derive(Default)]
-pub struct LastInterrupted {
-    words: [AtomicUsize; 5],
-}
+pub struct LastInterrupted([AtomicUsize; 5]);
 
 impl LastInterrupted {
     /// Whether the current interrupt came at the very place of the one before for which this was called: the task that
@@ -294,17 +285,10 @@ impl LastInterrupted {
     /// one `self` do not overlap.
     #[inline]
     pub fn is_same_again(&self) -> bool {
-        let mut place = InterruptedPlace::default();
-        // SAFETY: `place` is the structure that the function fills in.
-        if !unsafe { xenpv_irq_interrupted(&mut place) } {
-            return false;
-        }
-        let mut same = true;
-        for (last, word) in self.words.iter().zip(place.words) {
-            same &= last.load(Ordering::Relaxed) == word;
-            last.store(word, Ordering::Relaxed);
-        }
-        same
+        let last = self.0.as_ptr().cast_mut().cast();
+        // SAFETY: these are the words of the structure, which may be changed behind a shared reference, as atomics, and
+        // which no other call uses meanwhile.
+        unsafe { xenpv_irq_is_same_place(last) }
     }
 }
 
