@@ -27,7 +27,7 @@ impl Grants {
         let mut table = RefTable::new(RevokePolicy::DEFAULT);
         for _ in 0..FRAMES {
             let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
-            assert!(table.add_frame(chunk, |_| false).is_ok());
+            assert!(table.add_frame(chunk, |_| None).is_ok());
         }
         let entries = (0..FRAMES * ENTRIES_PER_FRAME).map(|_| Entry::unused());
         Self {
