@@ -29,6 +29,6 @@ mod upcall;
 pub use channel::{ChannelCounters, EventChannel};
 pub use counters::{counters, Counters};
 pub use linux::irq::Handler as EventHandler;
-pub use service::{start, Events, Upcall};
+pub use service::{start, time_info, Events, Upcall};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -15,6 +15,7 @@ use linux::hotplug::{CpuCallbacks, CpuHotplug};
 use linux::irq::{place_again, Request};
 use linux::pci::Intx;
 use linux::vector::CpuVector;
+use pvclock::TimeInfo;
 use xen_hypercall::{this_cpu, to_error, Xen};
 use xen_sys::cpuid::HvmFeatures;
 use xen_sys::{hvm, Hypervisor, VcpuId};
@@ -97,6 +98,28 @@ static SERVICE: SetOnce<&'static Service> = SetOnce::new();
 #[inline]
 pub(crate) fn service() -> Option<&'static Service> {
     SERVICE.copy()
+}
+
+/// The time that Xen tells CPU `cpu`, which is the current one; `None` when the service was not started. Any context, with
+/// preemption off.
+///
+/// A vCPU that has no time of its own, past the 32 that shared_info has room for, reads the first one's: where Xen runs so
+/// large a guest, the counters of all CPUs agree.
+#[inline]
+pub fn time_info(cpu: u32) -> Option<&'static TimeInfo> {
+    let service = service()?;
+    let vcpu = match service.cpu(cpu).and_then(Cpu::vcpu) {
+        Some(vcpu) => vcpu,
+        None => newcomer(),
+    };
+    let shared = &service.shared;
+    shared.time(vcpu).or_else(|| shared.time(VcpuId(0)))
+}
+
+/// Xen's number of this CPU, which is on its way up for the first time. Costs an exit.
+#[cold]
+fn newcomer() -> VcpuId {
+    this_cpu().and_then(|leaf| leaf.vcpu).unwrap_or(VcpuId(0))
 }
 
 impl Service {

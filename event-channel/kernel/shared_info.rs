@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, AtomicU8};
 use event_channel::{PortWords, SharedPorts, VcpuInfo};
 use kernel::prelude::*;
 use linux::memremap::Mapping;
+use pvclock::TimeInfo;
 use xen_hypercall::{to_error, Xen};
 use xen_sys::shared_info as place;
 use xen_sys::{Gfn, Hypervisor, PhysmapSpace, VcpuId, PAGE_SIZE};
@@ -21,10 +22,11 @@ struct RawVcpuInfo {
     _upcall_mask: AtomicU8,
     _pad: [AtomicU8; 6],
     pending_sel: AtomicU64,
-    _arch_and_time: [AtomicU64; 6],
+    _arch: [AtomicU64; 2],
+    time: TimeInfo,
 }
 
-/// The part of `struct shared_info` that event channels use.
+/// The part of `struct shared_info` that event channels and the clock use.
 #[repr(C)]
 struct RawSharedInfo {
     vcpu_info: [RawVcpuInfo; place::LEGACY_MAX_VCPUS as usize],
@@ -37,6 +39,7 @@ const _: () = {
     assert!(
         offset_of!(RawVcpuInfo, upcall_pending) == place::vcpu_info::EVTCHN_UPCALL_PENDING
             && offset_of!(RawVcpuInfo, pending_sel) == place::vcpu_info::EVTCHN_PENDING_SEL
+            && offset_of!(RawVcpuInfo, time) == place::vcpu_info::TIME
     );
     assert!(offset_of!(RawSharedInfo, vcpu_info) == place::VCPU_INFO);
     assert!(offset_of!(RawSharedInfo, evtchn_pending) == place::EVTCHN_PENDING);
@@ -84,6 +87,13 @@ impl SharedInfo {
     pub(crate) fn ports(&self) -> SharedPorts<'_> {
         let raw = self.raw();
         SharedPorts::new(&raw.evtchn_pending, &raw.evtchn_mask)
+    }
+
+    /// The time that Xen tells `vcpu`; `None` for those past the 32 that the page has room for.
+    #[inline]
+    pub(crate) fn time(&self, vcpu: VcpuId) -> Option<&TimeInfo> {
+        let info = self.raw().vcpu_info.get(usize::try_from(vcpu.0).ok()?)?;
+        Some(&info.time)
     }
 
     /// What Xen tells `vcpu`; `None` for those past the 32 that the page has room for. (Others need a page that is

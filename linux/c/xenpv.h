@@ -90,6 +90,16 @@ int xenpv_device_add(struct device *dev, const char *name);
 struct xenpv_driver *xenpv_driver_register(const char *name, const char *devtype, struct module *owner, const void *data);
 void xenpv_driver_unregister(struct xenpv_driver *driver);
 
+/* clocksource.c; mirrored by RawHooks in linux/src/clocksource.rs */
+struct xenpv_clock_hooks {
+	u64 (*read)(unsigned int cpu);
+	void (*resume)(void);
+};
+
+int xenpv_clock_register(const char *name, int rating, const struct xenpv_clock_hooks *hooks);
+void xenpv_clock_unregister(void);
+u64 xenpv_tsc(void);
+
 /* timer.c */
 struct xenpv_timer;
 

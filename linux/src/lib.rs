@@ -7,6 +7,7 @@
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 pub mod bus;
+pub mod clocksource;
 pub mod delayed_work;
 pub mod hotplug;
 pub mod ioport;

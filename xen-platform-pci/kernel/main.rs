@@ -7,9 +7,10 @@
 //! 1. the platform device ([`linux::pci`]), so that nobody else drives it,
 //! 2. hypercalls ([`xen_hypercall`]),
 //! 3. event channels ([`xen_events`]),
-//! 4. the grant table ([`xen_grants`]),
-//! 5. xenstore and the bus with the devices ([`xen_bus`]),
-//! 6. the report for tests ([`report`]).
+//! 4. Xen's clock ([`xen_clock`]),
+//! 5. the grant table ([`xen_grants`]),
+//! 6. xenstore and the bus with the devices ([`xen_bus`]),
+//! 7. the report for tests ([`report`]).
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -36,6 +37,7 @@ struct Platform {
     _report: report::Report,
     _bus: xen_bus::Bus,
     _grants: xen_grants::Grants,
+    _clock: Option<xen_clock::XenClock>,
     _events: xen_events::Events,
     _hypercalls: Hypercalls,
     _device: PlatformDevice,
@@ -50,6 +52,7 @@ impl kernel::Module for Platform {
         unplug::introduce()?;
         let intx = device.intx();
         let events = step("event channels", xen_events::start(parameters.upcall, intx))?;
+        let clock = step("clock", xen_clock::start())?;
         let grants = step("grant table", xen_grants::start())?;
         let bus = step("xenstore and bus", xen_bus::start())?;
         let report = report::publish()?;
@@ -57,6 +60,7 @@ impl kernel::Module for Platform {
             _report: report,
             _bus: bus,
             _grants: grants,
+            _clock: clock,
             _events: events,
             _hypercalls: hypercalls,
             _device: device,

@@ -5,12 +5,13 @@
 //! Inserting it runs the cases and prints one `name ok` or `name FAILED` line for each. The insertion succeeds when all
 //! have passed and fails with EINVAL otherwise. `room=` runs the cases of one room only: 1 the grant table, 2 event
 //! channels, 3 xenstore, 4 hypercalls, 5 a xenstored gone mad (after which
-//! there is no connection any more). With another parameter it does that one thing instead:
+//! there is no connection any more), 6 the clock. With another parameter it does that one thing instead:
 //!
 //! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
 //! - `release=N` lets the peer seem to unmap the page of reference N.
 //! - `driver=1` registers a driver for devices of type `xtest` until the module is removed; see [`device`].
 
+mod clock;
 mod device;
 mod events;
 mod grants;
@@ -28,7 +29,7 @@ module! {
     params: {
         room: u32 {
             default: 0,
-            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore, 4 hypercalls, 5 a mad xenstored",
+            description: "Whose cases run: 0 all, 1 grant table, 2 event channels, 3 xenstore, 4 hypercalls, 5 a mad xenstored, 6 the clock",
         },
         leave: u32 {
             default: 0,
@@ -77,6 +78,7 @@ const ROOMS: &[&[Case]] = &[
     store::CASES,
     hypercalls::CASES,
     store::LAST,
+    clock::CASES,
 ];
 
 /// The rooms that number `room` selects.
