@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A port with its handler.
 
+use crate::gate::{DeviceEvents, EventHandler, Gate, Gated};
 use crate::service::{service, Service, BINDING};
 use crate::slot::{Slot, CHIP};
 use event_channel::{Binding, MaskReason, PortIndex, PORTS};
 use kernel::cpu::CpuId;
 use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
 use kernel::{prelude::*, sync::Arc};
-use linux::irq::{Callback, Handler, Irq, Request};
+use linux::irq::{Callback, Irq, Request};
 use xen_hypercall::{to_error, Xen};
 use xen_sys::{Domid, Hypervisor, Port};
 
@@ -110,6 +111,8 @@ impl Drop for Published {
 
 /// An event channel: a port, its Linux interrupt and its handler.
 ///
+/// When its events bring no work, it closes for a time: see [`event_channel::Throttle`].
+///
 /// Dropping it sleeps: it masks the port, waits until the handler does not run any more, and closes the port. Not from
 /// its own handler.
 pub struct EventChannel {
@@ -117,6 +120,7 @@ pub struct EventChannel {
     _published: Published,
     _request: Request,
     irq: Irq,
+    gate: Arc<Gate>,
     bound: BoundSlot,
     /// The last, so that the service sees the channel until it is gone.
     _count: Counted,
@@ -131,9 +135,27 @@ impl EventChannel {
     /// # Errors
     /// `ENOSPC` when Xen has no port left or no bit for it, `ENOMEM`, `ENODEV` when the service is not there, what Xen
     /// said.
-    pub fn alloc_unbound<H: Handler>(remote: Domid, name: &CStr, handler: Arc<H>) -> Result<Self> {
+    pub fn alloc_unbound<H: EventHandler>(
+        remote: Domid,
+        name: &CStr,
+        handler: Arc<H>,
+    ) -> Result<Self> {
+        let device = Arc::pin_init(DeviceEvents::new(), GFP_KERNEL)?;
+        Self::alloc_unbound_of(&device, remote, name, handler)
+    }
+
+    /// As [`Self::alloc_unbound`], for `device`, which counts what its channels see.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn alloc_unbound_of<H: EventHandler>(
+        device: &Arc<DeviceEvents>,
+        remote: Domid,
+        name: &CStr,
+        handler: Arc<H>,
+    ) -> Result<Self> {
         let port = Xen.evtchn_alloc_unbound(remote).map_err(to_error)?;
-        Self::bind(OpenPort::ours(port), name, Callback::new(handler))
+        Self::bind(OpenPort::ours(port), name, handler, device.clone())
     }
 
     /// Calls `handler` for the events of `port`, which the toolstack made: xenstore's or the console's. It is not
@@ -141,28 +163,48 @@ impl EventChannel {
     ///
     /// # Errors
     /// `EBUSY` when the port has a handler, else as [`Self::alloc_unbound`].
-    pub fn bind_store_port<H: Handler>(port: Port, name: &CStr, handler: Arc<H>) -> Result<Self> {
-        Self::bind(OpenPort::borrowed(port), name, Callback::new(handler))
+    pub fn bind_store_port<H: EventHandler>(
+        port: Port,
+        name: &CStr,
+        handler: Arc<H>,
+    ) -> Result<Self> {
+        let device = Arc::pin_init(DeviceEvents::new(), GFP_KERNEL)?;
+        Self::bind(OpenPort::borrowed(port), name, handler, device)
     }
 
-    fn bind(open: OpenPort, name: &CStr, handler: Callback) -> Result<Self> {
+    fn bind<H: EventHandler>(
+        open: OpenPort,
+        name: &CStr,
+        handler: Arc<H>,
+        device: Arc<DeviceEvents>,
+    ) -> Result<Self> {
         let service = service().ok_or(ENODEV)?;
         let count = Counted::new(service);
         // CPUs that go look for ports to move under this lock: they find this one bound, or not at all.
         let _binding = BINDING.lock();
         let bound = BoundSlot::new(service, open)?;
+        let gate = Gate::new(bound.slot, service.ports(), device)?;
+        let callback = Callback::new(Arc::new(Gated::new(handler, &gate), GFP_KERNEL)?);
         let irq = Irq::new(&CHIP, bound.slot)?;
         let published = Published(bound.slot);
         bound.slot.set_descriptor(Some(irq.descriptor()));
-        let request = Request::with_callback(irq.number(), name, handler, false)?;
+        let request = Request::with_callback(irq.number(), name, callback, false)?;
         bound.slot.set_irq(irq.number());
         Ok(Self {
             _published: published,
             _request: request,
             irq,
+            gate,
             bound,
             _count: count,
         })
+    }
+
+    /// Whether there was work for the events since the last time, for which the handler has answered
+    /// [`Handled::Later`](crate::Handled::Later). One caller at a time; any context, with preemption off; no hypercall.
+    #[inline]
+    pub fn judged(&self, work: bool) {
+        self.gate.judged(work);
     }
 
     /// The port: what the peer is told.

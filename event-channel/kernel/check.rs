@@ -2,12 +2,13 @@
 //! Whether events arrive at all, before a driver waits for one for ever.
 
 use crate::channel::{EventChannel, OpenPort};
+use crate::gate::EventHandler;
 use crate::service::{Service, Upcall};
 use core::sync::atomic::{AtomicBool, Ordering};
+use event_channel::Handled;
 use kernel::error::code::ETIMEDOUT;
 use kernel::time::{delay::fsleep, Delta};
 use kernel::{prelude::*, sync::Arc};
-use linux::irq::Handler;
 use xen_hypercall::{to_error, Xen};
 use xen_sys::{Domid, Hypervisor};
 
@@ -17,9 +18,10 @@ const PAUSE: Delta = Delta::from_millis(1);
 
 struct Arrived(AtomicBool);
 
-impl Handler for Arrived {
-    fn handle(&self) {
+impl EventHandler for Arrived {
+    fn handle(&self) -> Handled {
         self.0.store(true, Ordering::Relaxed);
+        Handled::Work
     }
 }
 

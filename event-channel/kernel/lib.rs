@@ -8,6 +8,7 @@
 //! 2. The upcall scans the pending bits of its CPU ([`event_channel::VcpuEvents::upcall`]) and looks up each port's
 //!    slot: no lock, no allocation, no reference count.
 //! 3. The slot leads to the interrupt's descriptor; the interrupt core runs the driver's [`EventHandler`].
+//! 4. When that finds no work, again and again, its [gate](gate) closes the port for a time.
 //!
 //! A driver has an [`EventChannel`]; dropping it masks the port, waits for the handler, and closes the port. Where ports
 //! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs.
@@ -20,6 +21,7 @@
 mod channel;
 mod check;
 mod counters;
+mod gate;
 mod lost;
 mod service;
 mod shared_info;
@@ -28,7 +30,8 @@ mod upcall;
 
 pub use channel::{ChannelCounters, EventChannel};
 pub use counters::{counters, Counters};
-pub use linux::irq::Handler as EventHandler;
+pub use event_channel::Handled;
+pub use gate::{DeviceEvents, EventHandler};
 pub use service::{start, time_info, Events, Upcall};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -16,7 +16,8 @@
 //! 4. [`StormGuard`]: when to put upcalls off, so that the CPU does something else.
 //! 5. [`PortState`]: one port's life (free, bound to a CPU, closing), why it is
 //!    masked, and its counter.
-//! 6. [`Move`]: how a bound port changes its CPU.
+//! 6. [`Throttle`]: for how long a port is closed whose peer sends events without work.
+//! 7. [`Move`]: how a bound port changes its CPU.
 //!
 //! Everything here is atomic and lock-free, for Xen sets bits at any time and an
 //! upcall must not wait. Wherever only Xen can finish the work, the answer is
@@ -43,6 +44,7 @@ mod scan;
 mod shared;
 mod storm;
 mod sync;
+mod throttle;
 
 pub use moving::{lost_events, Move};
 pub use port::{Binding, MaskReason, PortInUse, PortState};
@@ -51,6 +53,7 @@ pub use shared::{
     PortIndex, PortWords, Raise, SharedPorts, VcpuInfo, PORTS, PORTS_PER_WORD, WORDS,
 };
 pub use storm::StormGuard;
+pub use throttle::{Handled, Throttle, ThrottleCounters, SPURIOUS_THRESHOLD};
 
 #[cfg(test)]
 mod fake_xen;

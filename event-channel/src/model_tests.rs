@@ -24,7 +24,11 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let channel = 0..TEST_PORTS.len();
     let cpu = 0..CPUS;
-    let reason = prop_oneof![Just(MaskReason::Interrupt), Just(MaskReason::Driver)];
+    let reason = prop_oneof![
+        Just(MaskReason::Interrupt),
+        Just(MaskReason::Driver),
+        Just(MaskReason::Throttle)
+    ];
     prop_oneof![
         2 => (channel.clone(), cpu.clone()).prop_map(|(c, v)| Op::Bind(c, v)),
         1 => channel.clone().prop_map(Op::Close),

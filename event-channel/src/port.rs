@@ -50,6 +50,8 @@ pub enum MaskReason {
     Driver = 2,
     /// It is changing its vCPU.
     Move = 4,
+    /// Its peer sends events without work ([`crate::Throttle`]).
+    Throttle = 8,
 }
 
 /// The port has an owner already.

@@ -5,6 +5,7 @@
  */
 #include <linux/device.h>
 #include <linux/device/bus.h>
+#include <linux/kstrtox.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -95,7 +96,59 @@ static struct attribute *xenpv_device_attrs[] = {
 	&dev_attr_modalias.attr,
 	NULL
 };
-ATTRIBUTE_GROUPS(xenpv_device);
+
+static const struct attribute_group xenpv_device_group = {
+	.attrs = xenpv_device_attrs,
+};
+
+/* The event channels' counters, in the directory xenbus of the device, under the names that the kernel's own bus has. */
+#define XENPV_NUMBER_SHOW(name, which)								\
+static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
+{												\
+	return sysfs_emit(buf, "%llu\n", xenpv_hooks->number(dev, which));			\
+}
+
+XENPV_NUMBER_SHOW(event_channels, XENPV_NUMBER_EVENT_CHANNELS)
+static DEVICE_ATTR_RO(event_channels);
+XENPV_NUMBER_SHOW(events, XENPV_NUMBER_EVENTS)
+static DEVICE_ATTR_RO(events);
+XENPV_NUMBER_SHOW(jiffies_eoi_delayed, XENPV_NUMBER_JIFFIES_EOI_DELAYED)
+static DEVICE_ATTR_RO(jiffies_eoi_delayed);
+XENPV_NUMBER_SHOW(spurious_events, XENPV_NUMBER_SPURIOUS_EVENTS)
+static DEVICE_ATTR_RO(spurious_events);
+XENPV_NUMBER_SHOW(spurious_threshold, XENPV_NUMBER_SPURIOUS_THRESHOLD)
+
+static ssize_t spurious_threshold_store(struct device *dev, struct device_attribute *attr, const char *buf, size_t count)
+{
+	unsigned int threshold;
+	int err = kstrtouint(buf, 0, &threshold);
+
+	if (err)
+		return err;
+	xenpv_hooks->set_spurious_threshold(dev, threshold);
+	return count;
+}
+static DEVICE_ATTR_RW(spurious_threshold);
+
+static struct attribute *xenpv_events_attrs[] = {
+	&dev_attr_event_channels.attr,
+	&dev_attr_events.attr,
+	&dev_attr_jiffies_eoi_delayed.attr,
+	&dev_attr_spurious_events.attr,
+	&dev_attr_spurious_threshold.attr,
+	NULL
+};
+
+static const struct attribute_group xenpv_events_group = {
+	.name = "xenbus",
+	.attrs = xenpv_events_attrs,
+};
+
+static const struct attribute_group *xenpv_device_groups[] = {
+	&xenpv_device_group,
+	&xenpv_events_group,
+	NULL
+};
 
 static const struct bus_type xenpv_bus = {
 	.name = "xenpv",

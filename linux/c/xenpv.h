@@ -65,7 +65,7 @@ void xenpv_noio_restore(unsigned int flags);
 void xenpv_yield(void);
 u64 xenpv_monotonic_ms(void);
 
-/* bus.c; mirrored by Text and RawHooks in linux/src/bus.rs */
+/* bus.c; mirrored by Text, Number and RawHooks in linux/src/bus.rs */
 struct device;
 struct module;
 struct xenpv_driver;
@@ -76,11 +76,21 @@ enum xenpv_bus_text {
 	XENPV_TEXT_STATE,
 };
 
+enum xenpv_bus_number {
+	XENPV_NUMBER_EVENT_CHANNELS,
+	XENPV_NUMBER_EVENTS,
+	XENPV_NUMBER_JIFFIES_EOI_DELAYED,
+	XENPV_NUMBER_SPURIOUS_EVENTS,
+	XENPV_NUMBER_SPURIOUS_THRESHOLD,
+};
+
 struct xenpv_bus_hooks {
 	int (*probe)(struct device *dev, const void *data);
 	void (*remove)(struct device *dev);
 	void (*release)(struct device *dev);
 	const char *(*text)(const struct device *dev, enum xenpv_bus_text which);
+	u64 (*number)(const struct device *dev, enum xenpv_bus_number which);
+	void (*set_spurious_threshold)(const struct device *dev, unsigned int threshold);
 };
 
 int xenpv_bus_register(const struct xenpv_bus_hooks *hooks);

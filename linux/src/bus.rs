@@ -20,6 +20,8 @@ struct RawHooks {
     remove: unsafe extern "C" fn(*mut bindings::device),
     release: unsafe extern "C" fn(*mut bindings::device),
     text: unsafe extern "C" fn(*const bindings::device, ffi::c_uint) -> *const ffi::c_char,
+    number: unsafe extern "C" fn(*const bindings::device, ffi::c_uint) -> u64,
+    set_spurious_threshold: unsafe extern "C" fn(*const bindings::device, ffi::c_uint),
 }
 
 /// `struct xenpv_driver` in `linux/c/bus.c`.
@@ -69,6 +71,34 @@ impl Text {
     }
 }
 
+/// A number that a device shows in sysfs (`enum xenpv_bus_number` in `linux/c/xenpv.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// Its open event channels.
+    EventChannels,
+    /// Events that they have seen.
+    Events,
+    /// Jiffies for which they were closed because of events without work.
+    JiffiesEoiDelayed,
+    /// Events without work.
+    SpuriousEvents,
+    /// So many in a row close no channel.
+    SpuriousThreshold,
+}
+
+impl Number {
+    /// The number of this number; every other one is the last one's.
+    const fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::EventChannels,
+            1 => Self::Events,
+            2 => Self::JiffiesEoiDelayed,
+            3 => Self::SpuriousEvents,
+            _ => Self::SpuriousThreshold,
+        }
+    }
+}
+
 /// What a device of the bus carries.
 pub trait Carried: Send + Sync + Sized + 'static {
     /// What a driver is registered with.
@@ -76,6 +106,12 @@ pub trait Carried: Send + Sync + Sized + 'static {
 
     /// A text of the device; the type and the node never change.
     fn text(&self, which: Text) -> &CStr;
+
+    /// A number of the device. Process context.
+    fn number(&self, which: Number) -> u64;
+
+    /// The user sets [`Number::SpuriousThreshold`].
+    fn set_spurious_threshold(&self, threshold: u32);
 
     /// A driver of the device's type takes it. Process context, with the device's lock held.
     ///
@@ -98,6 +134,8 @@ impl<T: Carried> Bus<T> {
         remove: remove::<T>,
         release: release::<T>,
         text: text::<T>,
+        number: number::<T>,
+        set_spurious_threshold: set_spurious_threshold::<T>,
     };
 
     /// Registers the bus.
@@ -309,4 +347,27 @@ unsafe extern "C" fn text<T: Carried>(
     // SAFETY: By the contract of this function; Linux holds a reference during the call.
     let device = unsafe { BusDevice::<T>::from_raw(device) };
     device.text(Text::from_number(which)).as_char_ptr()
+}
+
+/// # Safety
+///
+/// `device` is a device of the bus of `T`.
+unsafe extern "C" fn number<T: Carried>(
+    device: *const bindings::device,
+    which: ffi::c_uint,
+) -> u64 {
+    // SAFETY: By the contract of this function; Linux holds a reference during the call.
+    let device = unsafe { BusDevice::<T>::from_raw(device) };
+    device.number(Number::from_number(which))
+}
+
+/// # Safety
+///
+/// `device` is a device of the bus of `T`.
+unsafe extern "C" fn set_spurious_threshold<T: Carried>(
+    device: *const bindings::device,
+    threshold: ffi::c_uint,
+) {
+    // SAFETY: By the contract of this function; Linux holds a reference during the call.
+    unsafe { BusDevice::<T>::from_raw(device) }.set_spurious_threshold(threshold);
 }

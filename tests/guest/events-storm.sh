@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: an event storm on the only CPU leaves the guest usable
+# name: an event storm on the only CPU leaves the guest usable, and a port that floods without work waits
 # load: none
 # timeout: 120
 . ./lib.sh
@@ -12,4 +12,6 @@ for upcall in intx vector; do
   at_least "pauses" "$(report events cpu0_pauses)" 1
   rmmod xen_platform_pci
 done
+equal "ports that waited" "$(dmesg | grep -c 'xen_selftest: flood: ')" 2
+dmesg | grep 'xen_selftest: flood: '
 equal "interrupts left" "$(grep -c xen- /proc/interrupts)" 0

@@ -132,8 +132,7 @@ impl Attachment {
         let mut state = self.lock();
         self.forget_dead(&mut state);
         let name = CString::try_from_fmt(fmt!("xen-vbd {}", self.name()))?;
-        let published =
-            Published::new(self.queue()?, self.device.otherend_id(), self.handle, &name)?;
+        let published = Published::new(self.queue()?, &self.device, self.handle, &name)?;
         announce(&published)?;
         state.published = Some(published);
         Ok(())

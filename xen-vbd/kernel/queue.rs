@@ -19,7 +19,7 @@ use linux_block::{CompletedList, Counter, Disk, IrqLock, Op, Operations, Request
 use ring::Notify;
 use vbd_core::{Counters, Direction, Outcome, Slot};
 use xen_bus::DeviceRef;
-use xen_events::{EventChannel, EventHandler};
+use xen_events::{EventChannel, EventHandler, Handled};
 use xen_sys::PAGE_SIZE;
 
 use crate::{
@@ -290,10 +290,12 @@ impl Queue {
 }
 
 impl EventHandler for Queue {
-    fn handle(&self) {
+    fn handle(&self) -> Handled {
+        let mut handled = Handled::Spurious;
         let mut completed = CompletedList::<Queues>::default();
         let result = match &mut self.locked.lock().ring {
             Some(ring) => ring.core.collect(|request, outcome| {
+                handled = Handled::Work;
                 let status = self.status(&request, outcome);
                 completed.push(request, status);
             }),
@@ -303,6 +305,7 @@ impl EventHandler for Queue {
         if let Err(violation) = result {
             self.device.report_violation(violation.what());
         }
+        handled
     }
 }
 

@@ -5,9 +5,10 @@ use kernel::{prelude::*, sync::Arc};
 use linux::page::Page;
 use ring::{FrontRing, SharedMemory};
 use vbd_core::Slot;
+use xen_bus::Device;
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
-use xen_sys::{Domid, GrantRef, Port};
+use xen_sys::{GrantRef, Port};
 
 use crate::queue::{Core, Queue};
 
@@ -38,11 +39,11 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Makes a one-page ring and an event channel to domain `backend` for `queue`. `handle` goes into every request,
+    /// Makes a one-page ring and an event channel to the backend of `device` for `queue`. `handle` goes into every request,
     /// `name` into `/proc/interrupts`.
     pub(crate) fn new(
         queue: &Arc<Queue>,
-        backend: Domid,
+        device: &Device,
         handle: u16,
         name: &CStr,
     ) -> Result<Self> {
@@ -55,12 +56,13 @@ impl Published {
         for _ in 0..front.capacity() {
             slots.push(Slot::EMPTY, GFP_KERNEL)?;
         }
-        let page = Granted::page(xen_grants::allocate()?, page, backend, Access::ReadWrite);
+        let free = xen_grants::allocate()?;
+        let page = Granted::page(free, page, device.otherend_id(), Access::ReadWrite);
         let ring = Ring {
             core: Core::new(front, slots, handle),
             page,
         };
-        let channel = EventChannel::alloc_unbound(backend, name, queue.clone())?;
+        let channel = device.event_channel(name, queue.clone())?;
         Ok(Self { ring, channel })
     }
 

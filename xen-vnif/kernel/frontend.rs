@@ -5,7 +5,7 @@ use kernel::{new_mutex, prelude::*, sync::Arc, sync::Mutex};
 use linux_net::{Limits, NetDevice};
 use vnif_core::features::{carrier, parse_mac, BackendNodes, BadMac, Features, NoRxCopy};
 use xen_bus::{store::StoreValue, Device, DeviceRef, Driver, Frontend, XenbusState};
-use xen_events::{EventChannel, EventHandler};
+use xen_events::{EventHandler, Handled};
 
 use crate::{receive::Receive, transmit::Transmit, vif::Vif};
 
@@ -62,9 +62,10 @@ struct State {
 struct Poll(Arc<NetDevice<Vif>>);
 
 impl EventHandler for Poll {
-    fn handle(&self) {
+    fn handle(&self) -> Handled {
         self.0.event();
         self.0.interface().schedule_poll_from_interrupt();
+        Handled::Later
     }
 }
 
@@ -73,7 +74,7 @@ impl Frontend for Vnif {
         let features = negotiate(device)?;
         let backend = device.otherend_id();
         let handler = Arc::new(Poll(self.net.clone()), GFP_KERNEL)?;
-        let channel = EventChannel::alloc_unbound(backend, device.name(), handler)?;
+        let channel = device.event_channel(device.name(), handler)?;
         let channel = Arc::new(channel, GFP_KERNEL)?;
         let tx = Transmit::new(backend, channel.clone(), features.sg)?;
         let rx = Receive::new(backend, channel.clone())?;

@@ -135,6 +135,12 @@ impl Transmit {
         pages.wrapping_add(page.end().is_none().into())
     }
 
+    /// Tells the channel whether a poll has found work.
+    #[inline]
+    pub(crate) fn judged(&self, work: bool) {
+        self.channel.judged(work);
+    }
+
     /// The stack starts anew and believes that there is room. The ring may be as full as it was.
     pub(crate) fn restarted(&mut self, interface: &Interface) {
         self.stopped = !self.queue.has_room();

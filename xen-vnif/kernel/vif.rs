@@ -91,9 +91,10 @@ impl Vif {
         self.device.report_violation(violation.what());
     }
 
-    /// Ends what was sent; true if there is more by now. With `arm` it asks for an event before it looks.
+    /// Ends what was sent; true if there is more by now. With `arm` it asks for an event before it looks. A poll that has
+    /// not `received` anything and finds nothing here tells the channel that its event was spurious.
     #[inline]
-    fn reap(&self, interface: &Interface, budget: u32, arm: bool) -> (u32, bool) {
+    fn reap(&self, interface: &Interface, budget: u32, received: u32, arm: bool) -> (u32, bool) {
         let Some(_sending) = interface.lock_queue(budget != 0) else {
             return (0, false);
         };
@@ -103,6 +104,9 @@ impl Vif {
         };
         let reaped = tx.reap(budget, &self.counters).and_then(|slots| {
             tx.wake(interface);
+            if budget != 0 {
+                tx.judged(received != 0 || slots != 0);
+            }
             Ok((slots, arm && tx.arm()?))
         });
         reaped.unwrap_or_else(|violation| {
@@ -166,17 +170,17 @@ impl Operations for Vif {
     fn poll(&self, napi: &Napi, budget: u32) -> u32 {
         let interface = napi.interface();
         if budget == 0 {
-            self.reap(interface, 0, false);
+            self.reap(interface, 0, 0, false);
             return 0;
         }
         self.counters.add(Counter::Polls, 1);
         let work = self.receive(napi, budget);
         if work >= budget {
-            self.reap(interface, budget, false);
+            self.reap(interface, budget, work, false);
             return work;
         }
         let completed = napi.complete(work);
-        let (reaped, more_sent) = self.reap(interface, budget, completed);
+        let (reaped, more_sent) = self.reap(interface, budget, work, completed);
         if work == 0 && reaped == 0 {
             self.counters.add(Counter::Spurious, 1);
         }

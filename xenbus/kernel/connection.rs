@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use kernel::{prelude::*, sync::Arc};
 use linux::memremap::Mapping;
 use ring::{Notify, RingViolation, SharedMemory, XenstoreRing};
-use xen_events::{EventChannel, EventHandler};
+use xen_events::{EventChannel, EventHandler, Handled};
 use xen_hypercall::{to_error, Xen};
 use xen_sys::hvm::{PARAM_STORE_EVTCHN, PARAM_STORE_PFN};
 use xen_sys::xenstore::{CONNECTED, RING_SIZE, SERVER_FEATURE_RECONNECTION};
@@ -19,9 +19,11 @@ const DISCARD_MAX: usize = 64 * RING_SIZE;
 pub(crate) struct Signal(Arc<Shared>);
 
 impl EventHandler for Signal {
-    fn handle(&self) {
+    fn handle(&self) -> Handled {
         self.0.incoming.store(true, Ordering::Release);
         self.0.reader.wake_all();
+        // The store is one for all devices: it is not made to wait.
+        Handled::Work
     }
 }
 

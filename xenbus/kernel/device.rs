@@ -9,8 +9,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use kernel::str::CString;
 use kernel::sync::{new_mutex, new_spinlock, Arc, Mutex, SpinLock};
 use kernel::{bindings, fmt, prelude::*};
-use linux::bus::{BusDevice, Carried, Text};
+use linux::bus::{BusDevice, Carried, Number, Text};
 use linux::thread::WaitQueue;
+use xen_events::{DeviceEvents, EventChannel, EventHandler};
 use xen_sys::{Domid, XenbusState};
 use xenbus::device::DeviceName;
 
@@ -59,6 +60,7 @@ pub struct Device {
     /// `WANTS_*`: what the worker is to do.
     pub(crate) wants: AtomicU32,
     pub(crate) violations: AtomicU64,
+    events: Arc<DeviceEvents>,
     /// When the state machine wants to hear of the time; 0 for never.
     pub(crate) deadline: AtomicU64,
     /// When to try again what the store did not do; 0 for never.
@@ -89,6 +91,7 @@ impl Device {
             state: AtomicU32::new(XenbusState::Initialising.number()),
             wants: AtomicU32::new(0),
             violations: AtomicU64::new(0),
+            events: Arc::pin_init(DeviceEvents::new(), GFP_KERNEL)?,
             deadline: AtomicU64::new(0),
             retry_at: AtomicU64::new(0),
             unwritten: AtomicBool::new(false),
@@ -134,6 +137,18 @@ impl Device {
     pub fn as_device(&self) -> *mut bindings::device {
         // SAFETY: A `Device` is only ever made by `BusDevice::add`, in `enumerate`.
         unsafe { BusDevice::carrying(self) }.as_raw()
+    }
+
+    /// As [`EventChannel::alloc_unbound`], for the backend; what the channel sees is counted as the device's.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn event_channel<H: EventHandler>(
+        &self,
+        name: &CStr,
+        handler: Arc<H>,
+    ) -> Result<EventChannel> {
+        EventChannel::alloc_unbound_of(&self.events, self.otherend_id(), name, handler)
     }
 
     /// How often the backend broke the protocol.
@@ -347,6 +362,21 @@ impl Carried for Device {
                 XenbusState::Reconfigured => c"Reconfigured",
             },
         }
+    }
+
+    fn number(&self, which: Number) -> u64 {
+        let events = &self.events;
+        match which {
+            Number::EventChannels => events.event_channels(),
+            Number::Events => events.events(),
+            Number::JiffiesEoiDelayed => events.jiffies_eoi_delayed(),
+            Number::SpuriousEvents => events.spurious_events(),
+            Number::SpuriousThreshold => events.spurious_threshold().into(),
+        }
+    }
+
+    fn set_spurious_threshold(&self, threshold: u32) {
+        self.events.set_spurious_threshold(threshold);
     }
 
     fn probe(device: &BusDevice<Self>, driver: &'static Vtable) -> Result {

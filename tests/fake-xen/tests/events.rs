@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use event_channel::{MaskReason, PortIndex, PortState, Raise, Upcall, VcpuEvents};
+use event_channel::{
+    Handled, MaskReason, PortIndex, PortState, Raise, Throttle, ThrottleCounters, Upcall,
+    VcpuEvents,
+};
 use fake_xen::{BackendPort, FakeXen, BACKEND};
 use xen_sys::{Domid, Hypervisor, Port, PortBinding, VcpuId, XenError};
 
@@ -43,17 +46,24 @@ impl Guest {
     }
 
     fn unmask(&self, index: PortIndex) {
+        self.change(index, MaskReason::Interrupt, false);
+    }
+
+    fn mask(&self, index: PortIndex) {
+        self.change(index, MaskReason::Interrupt, true);
+    }
+
+    fn change(&self, index: PortIndex, reason: MaskReason, mask: bool) {
         let state = &self.ports[&index.port().0];
-        let mut raise = state.unmask(self.xen.ports(), index, MaskReason::Interrupt);
+        if mask {
+            state.mask(self.xen.ports(), index, reason);
+            return;
+        }
+        let mut raise = state.unmask(self.xen.ports(), index, reason);
         while raise == Raise::Needed {
             self.xen.evtchn_unmask(index.port()).unwrap();
             raise = state.raised(self.xen.ports(), index);
         }
-    }
-
-    fn mask(&self, index: PortIndex) {
-        let state = &self.ports[&index.port().0];
-        state.mask(self.xen.ports(), index, MaskReason::Interrupt);
     }
 
     fn close(&mut self, index: PortIndex) {
@@ -192,4 +202,90 @@ fn ports_run_out() {
         guest.xen.evtchn_alloc_unbound(BACKEND),
         Err(XenError::ENOSPC)
     );
+}
+
+/// Ticks in a second.
+const SECOND: u32 = 250;
+
+/// A port whose handler says what it found, in a guest that keeps the time in ticks.
+struct Judged {
+    index: PortIndex,
+    throttle: Throttle,
+    counters: ThrottleCounters,
+    /// When the port opens again.
+    open_at: Option<u32>,
+    events: u32,
+}
+
+impl Judged {
+    fn new(index: PortIndex) -> Self {
+        Self {
+            index,
+            throttle: Throttle::new(),
+            counters: ThrottleCounters::new(),
+            open_at: None,
+            events: 0,
+        }
+    }
+
+    fn handle(&mut self, guest: &Guest, now: u32, handled: Handled) {
+        self.events += 1;
+        if let Some(ticks) = self.throttle.handled(handled, &self.counters, SECOND) {
+            guest.change(self.index, MaskReason::Throttle, true);
+            self.open_at = Some(now + ticks);
+        }
+    }
+
+    fn tick(&mut self, guest: &Guest, now: u32) {
+        if self.open_at.take_if(|open_at| *open_at <= now).is_some() {
+            guest.change(self.index, MaskReason::Throttle, false);
+        }
+    }
+}
+
+#[test]
+fn a_flood_without_work_slows_down_its_own_port_alone() {
+    let mut guest = Guest::new();
+    let (flooded, flooder) = guest.channel();
+    let (quiet, worker) = guest.channel();
+    let (mut bad, mut good) = (Judged::new(flooded), Judged::new(quiet));
+    for now in 0..10 * SECOND {
+        bad.tick(&guest, now);
+        good.tick(&guest, now);
+        worker.notify();
+        for _ in 0..20 {
+            flooder.notify();
+            for port in guest.upcall() {
+                if port == flooded.port().0 {
+                    bad.handle(&guest, now, Handled::Spurious);
+                } else {
+                    good.handle(&guest, now, Handled::Work);
+                }
+            }
+        }
+    }
+    assert_eq!(good.events, 10 * SECOND, "each event in its own tick");
+    assert!(bad.events < 25, "{} of 50000 events", bad.events);
+    assert_eq!(bad.counters.spurious(), u64::from(bad.events));
+    assert!(bad.counters.ticks() > u64::from(9 * SECOND));
+    assert_eq!((good.counters.spurious(), good.counters.ticks()), (0, 0));
+}
+
+#[test]
+fn an_event_that_comes_while_the_port_waits_is_not_lost() {
+    let mut guest = Guest::new();
+    let (index, backend) = guest.channel();
+    let mut port = Judged::new(index);
+    for _ in 0..2 {
+        backend.notify();
+        assert_eq!(guest.upcall(), [index.port().0]);
+        port.handle(&guest, 0, Handled::Spurious);
+    }
+    backend.notify();
+    assert_eq!(guest.upcall(), [], "it is closed");
+    port.tick(&guest, 1);
+    assert_eq!(guest.upcall(), [index.port().0]);
+    port.handle(&guest, 1, Handled::Work);
+    backend.notify();
+    assert_eq!(guest.upcall(), [index.port().0], "and open again");
 }

@@ -13,7 +13,7 @@ use kernel::ffi::{c_int, c_uint};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::time::{delay::fsleep, Delta};
-use xen_events::{EventChannel, EventHandler};
+use xen_events::{DeviceEvents, EventChannel, EventHandler, Handled};
 use xen_hypercall::Xen;
 use xen_sys::{Domid, Hypervisor, Port};
 
@@ -33,6 +33,10 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("events: channels open and close beside traffic", closing),
     ("events: none is lost while CPUs go and come", hotplug),
+    (
+        "events: a port that is flooded without work waits, others do not",
+        flood,
+    ),
 ];
 
 extern "C" {
@@ -53,13 +57,14 @@ struct Side {
 }
 
 impl EventHandler for Side {
-    fn handle(&self) {
+    fn handle(&self) -> Handled {
         self.cpu.store(CpuId::current().as_u32() + 1, Relaxed);
         let events = self.events.load(Relaxed) + 1;
         self.events.store(events, Relaxed);
         if events < self.limit.load(Relaxed) {
             send(self.next.load(Relaxed));
         }
+        Handled::Work
     }
 }
 
@@ -296,4 +301,57 @@ fn hotplug() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A handler that finds nothing, ever.
+struct Flooded(AtomicU32);
+
+impl EventHandler for Flooded {
+    fn handle(&self) -> Handled {
+        self.0.fetch_add(1, Relaxed);
+        Handled::Spurious
+    }
+}
+
+/// Sends 2000 events to a port whose handler finds no work in them, while a game goes on.
+fn flood() -> Result<(), Failure> {
+    let device = ok(Arc::pin_init(DeviceEvents::new(), GFP_KERNEL), "no memory")?;
+    let flooded = ok(
+        Arc::new(Flooded(AtomicU32::new(0)), GFP_KERNEL).map_err(Error::from),
+        "no memory",
+    )?;
+    let channel =
+        EventChannel::alloc_unbound_of(&device, Domid::SELF, c"selftest-flood", flooded.clone());
+    let channel = ok(channel, "no channel")?;
+    let far = Xen.evtchn_bind_interdomain(Domid::SELF, channel.port());
+    let far = FarEnd(far.map_err(|_| Failure::new("no far end"))?);
+    ensure(
+        device.event_channels() == 1,
+        "the device does not know its channel",
+    )?;
+    let game = Game::make()?;
+    game.begin(500);
+    for _ in 0..2000 {
+        send(far.0 .0);
+        fsleep(Delta::from_micros(500));
+    }
+    game.end()?;
+    let seen = flooded.0.load(Relaxed);
+    pr_info!(
+        "flood: {seen} of 2000 events seen, {} jiffies closed\n",
+        device.jiffies_eoi_delayed()
+    );
+    ensure(seen >= 3, "no event comes through")?;
+    ensure(seen < 40, "the flood goes through")?;
+    ensure(device.jiffies_eoi_delayed() > 100, "the port did not wait")?;
+    ensure(
+        device.spurious_events() == u64::from(seen),
+        "a spurious event was not counted",
+    )?;
+    let events = device.events();
+    drop(channel);
+    ensure(
+        device.events() == events && device.event_channels() == 0,
+        "the device forgets",
+    )
 }
