@@ -10,7 +10,7 @@ use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
 use kernel::{prelude::*, sync::Arc};
 use linux::irq::{Callback, Irq, Request};
 use xen_hypercall::{to_error, Xen};
-use xen_sys::{Domid, Hypervisor, Port};
+use xen_sys::{Domid, Hypervisor, Port, VcpuId};
 
 /// What a channel has seen so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,17 +68,23 @@ struct BoundSlot {
 }
 
 impl BoundSlot {
-    /// Binds the port to the CPU that has the fewest. With [`BINDING`] held.
-    fn new(service: &'static Service, open: OpenPort) -> Result<Self> {
+    /// Binds the port to the CPU that has the fewest, or where it was `bound` by Xen for good. With [`BINDING`] held.
+    fn new(service: &'static Service, open: OpenPort, bound: Option<CpuId>) -> Result<Self> {
         let port = PortIndex::new(open.port()).ok_or_else(|| {
             pr_err!("event channel port {} is past the {PORTS} of the 2-level ABI: use fewer devices or queues\n", open.port().0);
             ENOSPC
         })?;
         let slot = service.slots().make(port)?;
-        let home = service.choose(None, |_| true).ok_or(ENODEV)?;
+        let home = match bound {
+            Some(cpu) => cpu,
+            None => service.choose(None, |_| true).ok_or(ENODEV)?,
+        };
         let cpu = service.cpu(home.as_u32()).ok_or(ENODEV)?;
-        let vcpu = cpu.vcpu().ok_or(ENODEV)?;
-        Xen.evtchn_bind_vcpu(port.port(), vcpu).map_err(to_error)?;
+        if bound.is_none() {
+            let vcpu = cpu.vcpu().ok_or(ENODEV)?;
+            Xen.evtchn_bind_vcpu(port.port(), vcpu).map_err(to_error)?;
+        }
+        slot.set_fixed(bound.is_some());
         slot.state()
             .bind(service.ports(), port, home.as_u32())
             .map_err(|_| EBUSY)?;
@@ -155,7 +161,44 @@ impl EventChannel {
         handler: Arc<H>,
     ) -> Result<Self> {
         let port = Xen.evtchn_alloc_unbound(remote).map_err(to_error)?;
-        Self::bind(OpenPort::ours(port), name, handler, device.clone())
+        Self::bind(OpenPort::ours(port), None, name, handler, device.clone())
+    }
+
+    /// Calls `handler` on `cpu` when Xen raises virtual interrupt `virq` (`VIRQ_*`) there: one of those that each vCPU has
+    /// for itself, or one of the whole domain. It does not move; while the CPU is offline, its events wait.
+    ///
+    /// # Errors
+    /// `EEXIST` when it is bound already, `EINVAL` when there is no such interrupt, `EPERM` when it is not for this
+    /// domain, `ENODEV` when the CPU serves no events, else as [`Self::alloc_unbound`].
+    pub fn bind_virq<H: EventHandler>(
+        virq: u32,
+        cpu: CpuId,
+        name: &CStr,
+        handler: Arc<H>,
+    ) -> Result<Self> {
+        let port = Xen.evtchn_bind_virq(virq, vcpu_of(cpu)?);
+        Self::bind_fixed(port.map_err(to_error)?, cpu, name, handler)
+    }
+
+    /// Calls `handler` on `cpu` for each [`notify`](Self::notify), from any CPU of this domain. It does not move; while
+    /// the CPU is offline, its events wait.
+    ///
+    /// # Errors
+    /// `ENODEV` when the CPU serves no events, else as [`Self::alloc_unbound`].
+    pub fn bind_ipi<H: EventHandler>(cpu: CpuId, name: &CStr, handler: Arc<H>) -> Result<Self> {
+        let port = Xen.evtchn_bind_ipi(vcpu_of(cpu)?);
+        Self::bind_fixed(port.map_err(to_error)?, cpu, name, handler)
+    }
+
+    fn bind_fixed<H: EventHandler>(
+        port: Port,
+        cpu: CpuId,
+        name: &CStr,
+        handler: Arc<H>,
+    ) -> Result<Self> {
+        let open = OpenPort::ours(port);
+        let device = Arc::pin_init(DeviceEvents::new(), GFP_KERNEL)?;
+        Self::bind(open, Some(cpu), name, handler, device)
     }
 
     /// Calls `handler` for the events of `port`, which the toolstack made: xenstore's or the console's. It is not
@@ -169,11 +212,12 @@ impl EventChannel {
         handler: Arc<H>,
     ) -> Result<Self> {
         let device = Arc::pin_init(DeviceEvents::new(), GFP_KERNEL)?;
-        Self::bind(OpenPort::borrowed(port), name, handler, device)
+        Self::bind(OpenPort::borrowed(port), None, name, handler, device)
     }
 
     fn bind<H: EventHandler>(
         open: OpenPort,
+        fixed: Option<CpuId>,
         name: &CStr,
         handler: Arc<H>,
         device: Arc<DeviceEvents>,
@@ -182,7 +226,7 @@ impl EventChannel {
         let count = Counted::new(service);
         // CPUs that go look for ports to move under this lock: they find this one bound, or not at all.
         let _binding = BINDING.lock();
-        let bound = BoundSlot::new(service, open)?;
+        let bound = BoundSlot::new(service, open, fixed)?;
         let gate = Gate::new(bound.slot, service.ports(), device)?;
         let callback = Callback::new(Arc::new(Gated::new(handler, &gate), GFP_KERNEL)?);
         let irq = Irq::new(&CHIP, bound.slot)?;
@@ -239,7 +283,7 @@ impl EventChannel {
     /// Lets `cpu` serve the channel, as a write to its smp_affinity does. Process context.
     ///
     /// # Errors
-    /// `EINVAL` when the CPU is offline, or what Xen said. With upcalls by PCI line one CPU serves all channels and
+    /// `EINVAL` when the CPU is offline or the channel does not move, or what Xen said. With upcalls by PCI line one CPU serves all channels and
     /// this changes nothing.
     pub fn set_affinity(&self, cpu: CpuId) -> Result {
         self.irq.set_cpu(cpu)
@@ -266,6 +310,13 @@ impl Drop for EventChannel {
         let _binding = BINDING.lock();
         self.bound.slot.set_irq(0);
     }
+}
+
+/// The vCPU of a CPU that serves events.
+fn vcpu_of(cpu: CpuId) -> Result<VcpuId> {
+    let cpu = service().and_then(|service| service.cpu(cpu.as_u32()));
+    let ready = cpu.filter(|cpu| cpu.is_ready());
+    ready.and_then(|cpu| cpu.vcpu()).ok_or(ENODEV)
 }
 
 /// One of the channels that the service has.

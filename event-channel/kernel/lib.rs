@@ -11,7 +11,7 @@
 //! 4. When that finds no work, again and again, its [gate](gate) closes the port for a time.
 //!
 //! A driver has an [`EventChannel`]; dropping it masks the port, waits for the handler, and closes the port. Where ports
-//! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs.
+//! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs. Virtual interrupts and IPIs stay on their CPU.
 //!
 //! The platform module calls [`start`] once and drops [`Events`] last, when all channels are gone.
 //!

@@ -69,7 +69,7 @@ impl Cpu {
         (vcpu != NO_VCPU).then_some(VcpuId(vcpu))
     }
 
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
     }
 }
@@ -185,6 +185,8 @@ impl Service {
         }
         cpu.ready.store(true, Ordering::Release);
         self.place_all();
+        // For the ports that stayed when the CPU went, and whose events Xen announced to nobody.
+        lost::look_later();
         Ok(())
     }
 
@@ -231,7 +233,7 @@ impl Service {
     /// has just come and none of those before.
     fn place_all(&self) {
         let _binding = BINDING.lock();
-        for slot in self.slots.iter() {
+        for slot in self.slots.iter().filter(|slot| !slot.is_fixed()) {
             if let (Some(irq), Binding::Bound(cpu)) = (slot.irq(), slot.state().binding()) {
                 if place_again(irq).is_err() {
                     pr_err!(

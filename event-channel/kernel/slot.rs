@@ -3,13 +3,13 @@
 
 use crate::lost;
 use crate::service::{service, Service};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use event_channel::{
     Binding, MaskReason, Move, PortIndex, PortState, Raise, SharedPorts, PORTS_PER_WORD, WORDS,
 };
 use kernel::cpu::CpuId;
 use kernel::cpumask::Cpumask;
-use kernel::error::code::{EBUSY, ENODEV, ENOMEM};
+use kernel::error::code::{EBUSY, EINVAL, ENODEV, ENOMEM};
 use kernel::{bindings, prelude::*};
 use linux::irq::{Chip, Descriptor, Line};
 use xen_hypercall::{to_error, Xen};
@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     /// The number of a port's interrupt once it is in full operation, else 0. Changes under
     /// [`crate::service::BINDING`].
     irq: AtomicU32,
+    /// Xen keeps the port on its vCPU.
+    fixed: AtomicBool,
     port: PortIndex,
     state: PortState,
 }
@@ -34,6 +36,7 @@ impl Slot {
         Self {
             descriptor: AtomicPtr::new(core::ptr::null_mut()),
             irq: AtomicU32::new(0),
+            fixed: AtomicBool::new(false),
             port,
             state: PortState::new(),
         }
@@ -66,6 +69,16 @@ impl Slot {
 
     pub(crate) fn set_irq(&self, irq: u32) {
         self.irq.store(irq, Ordering::Relaxed);
+    }
+
+    /// Whether Xen keeps the port on its vCPU.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.fixed.load(Ordering::Relaxed)
+    }
+
+    /// Says so, before the port is bound.
+    pub(crate) fn set_fixed(&self, fixed: bool) {
+        self.fixed.store(fixed, Ordering::Relaxed);
     }
 
     pub(crate) fn mask(&self, ports: SharedPorts<'_>, reason: MaskReason) {
@@ -152,6 +165,16 @@ impl Line for Slot {
         let Binding::Bound(now) = self.state.binding() else {
             return Err(EBUSY);
         };
+        if self.is_fixed() {
+            // When its CPU goes it stays all the same, and is served when the CPU comes back.
+            let home = CpuId::from_u32(now).ok_or(EINVAL)?;
+            let gone = service.cpu(now).is_some_and(|cpu| !cpu.is_ready());
+            return if gone || wanted.test(home) {
+                Ok(home)
+            } else {
+                Err(EINVAL)
+            };
+        }
         let cpu = service
             .choose(Some(now), |cpu| wanted.test(cpu))
             .ok_or(EBUSY)?;

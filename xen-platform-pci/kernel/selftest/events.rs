@@ -8,6 +8,7 @@ use crate::{ensure, Case, Failure};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::bindings;
 use kernel::cpu::{nr_cpu_ids, CpuId};
+use kernel::error::code::EEXIST;
 use kernel::error::to_result;
 use kernel::ffi::{c_int, c_uint};
 use kernel::prelude::*;
@@ -36,6 +37,11 @@ pub(crate) const CASES: &[Case] = &[
     (
         "events: a port that is flooded without work waits, others do not",
         flood,
+    ),
+    ("events: an IPI reaches its CPU, which may go and come", ipi),
+    (
+        "events: a virtual interrupt is bound once on each CPU",
+        virq,
     ),
 ];
 
@@ -354,4 +360,93 @@ fn flood() -> Result<(), Failure> {
         device.events() == events && device.event_channels() == 0,
         "the device forgets",
     )
+}
+
+/// The CPUs that events can be bound to.
+fn ipis() -> impl Iterator<Item = (CpuId, Arc<Side>, EventChannel)> {
+    (0..nr_cpu_ids()).filter_map(|cpu| {
+        let (cpu, side) = (CpuId::from_u32(cpu)?, side().ok()?);
+        let channel = EventChannel::bind_ipi(cpu, c"selftest-ipi", side.clone()).ok()?;
+        Some((cpu, side, channel))
+    })
+}
+
+/// An IPI channel's handler runs on its CPU.
+fn arrives(cpu: CpuId, side: &Side, channel: &EventChannel) -> Result<(), Failure> {
+    let before = side.events.load(Relaxed);
+    channel.notify();
+    wait(|| side.events.load(Relaxed) != before, "no IPI")?;
+    let served = side.cpu.load(Relaxed);
+    ensure(served == cpu.as_u32() + 1, "another CPU ran the handler")
+}
+
+fn ipi() -> Result<(), Failure> {
+    let mut channels = 0;
+    for (cpu, side, channel) in ipis() {
+        channels += 1;
+        arrives(cpu, &side, &channel)?;
+        let other = CpuId::from_u32(cpu.as_u32() ^ 1).filter(|cpu| cpu.as_u32() < nr_cpu_ids());
+        let moved = other.is_some_and(|cpu| channel.set_affinity(cpu).is_ok());
+        ensure(!moved && channel.cpu() == Some(cpu), "an IPI has moved")?;
+        if cpu.as_u32() == 0 {
+            continue;
+        }
+        let before = side.events.load(Relaxed);
+        // SAFETY: The function checks that the CPU exists and can do it, and takes the locks it needs.
+        let gone = unsafe { to_result(remove_cpu(cpu.as_u32())) };
+        channel.notify();
+        fsleep(Delta::from_millis(20));
+        let while_gone = side.events.load(Relaxed);
+        // SAFETY: As above.
+        let back = unsafe { to_result(add_cpu(cpu.as_u32())) };
+        ok(gone.and(back), "the CPU does not go and come")?;
+        ensure(while_gone == before, "an IPI was served without its CPU")?;
+        wait(
+            || side.events.load(Relaxed) != before,
+            "the IPI was forgotten",
+        )?;
+        arrives(cpu, &side, &channel)?;
+    }
+    ensure(channels >= 1, "no IPI can be bound")
+}
+
+fn virq() -> Result<(), Failure> {
+    let debug = xen_sys::generated::VIRQ_DEBUG;
+    let bind = |cpu| {
+        EventChannel::bind_virq(debug, cpu, c"selftest-virq", ok(side(), "no memory")?).map_err(
+            |error| {
+                Failure::new(if error == EEXIST {
+                    "EEXIST"
+                } else {
+                    "no channel"
+                })
+            },
+        )
+    };
+    for (cpu, ..) in ipis() {
+        let channel = bind(cpu)?;
+        ensure(channel.cpu() == Some(cpu), "it is bound to another CPU")?;
+        let again = bind(cpu).err().map(|failure| failure.what);
+        ensure(again == Some("EEXIST"), "it was bound twice")?;
+        drop(channel);
+        drop(bind(cpu)?);
+    }
+    let unknown = EventChannel::bind_virq(
+        1000,
+        CpuId::current(),
+        c"selftest-virq",
+        ok(side(), "no memory")?,
+    );
+    ensure(matches!(unknown, Err(EINVAL)), "there is no such interrupt")
+}
+
+/// Binds VIRQ_DEBUG, which Xen's debug key `q` raises on each vCPU, on each CPU.
+pub(crate) fn debug_virqs() -> Result<KVec<EventChannel>> {
+    let mut channels = KVec::new();
+    for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+        let virq = xen_sys::generated::VIRQ_DEBUG;
+        let channel = EventChannel::bind_virq(virq, cpu, c"selftest-debug", side()?)?;
+        channels.push(channel, GFP_KERNEL)?;
+    }
+    Ok(channels)
 }

@@ -9,6 +9,7 @@
 //!
 //! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
 //! - `release=N` lets the peer seem to unmap the page of reference N.
+//! - `debug=1` binds VIRQ_DEBUG on each CPU until the module is removed; /proc/interrupts has `selftest-debug`.
 //! - `driver=1` registers a driver for devices of type `xtest` until the module is removed; see [`device`].
 
 mod clock;
@@ -43,12 +44,17 @@ module! {
             default: 0,
             description: "1: register a driver for devices of type xtest",
         },
+        debug: u32 {
+            default: 0,
+            description: "1: bind VIRQ_DEBUG on each CPU",
+        },
     },
 }
 
 /// What stays until the module is removed.
 struct SelfTest {
     _driver: Option<xen_bus::DriverRegistration>,
+    _debug: KVec<xen_events::EventChannel>,
 }
 
 /// A test: its name, and what it found.
@@ -57,17 +63,22 @@ type Case = (&'static str, fn() -> Result<(), Failure>);
 impl kernel::Module for SelfTest {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let release = module_parameters::release.value();
-        let mut driver = None;
+        let (mut driver, mut debug) = (None, KVec::new());
         if module_parameters::leave.value() != 0 {
             run(&[&[("leave", grants::leave)]])
         } else if release != 0 {
             grants::release(release)
         } else if module_parameters::driver.value() != 0 {
             device::register(module).map(|registration| driver = Some(registration))
+        } else if module_parameters::debug.value() != 0 {
+            events::debug_virqs().map(|channels| debug = channels)
         } else {
             rooms(module_parameters::room.value()).and_then(run)
         }?;
-        Ok(Self { _driver: driver })
+        Ok(Self {
+            _driver: driver,
+            _debug: debug,
+        })
     }
 }
 
