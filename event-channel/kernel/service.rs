@@ -103,8 +103,8 @@ pub(crate) fn service() -> Option<&'static Service> {
 /// The time that Xen tells CPU `cpu`, which is the current one; `None` when the service was not started. Any context, with
 /// preemption off.
 ///
-/// A vCPU that has no time of its own, past the 32 that shared_info has room for, reads the first one's: where Xen runs so
-/// large a guest, the counters of all CPUs agree.
+/// A vCPU that has no time of its own, past the 32 that shared_info has room for, reads the first one's: Xen gives all
+/// vCPUs of an HVM guest one counter, as far as the physical CPUs' agree.
 #[inline]
 pub fn time_info(cpu: u32) -> Option<&'static TimeInfo> {
     let service = service()?;
