@@ -4,7 +4,7 @@
 //! The peer is this domain itself: two of its ports bound to each other. Most cases play ping-pong between them, each
 //! handler sending the next event. One lost event ends the game for ever, and that is seen.
 
-use crate::{ensure, Case, Failure};
+use crate::{ensure, flood, Case, Failure};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::bindings;
 use kernel::cpu::{nr_cpu_ids, CpuId};
@@ -14,7 +14,7 @@ use kernel::ffi::{c_int, c_uint};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::time::{delay::fsleep, Delta};
-use xen_events::{DeviceEvents, EventChannel, EventHandler, Handled};
+use xen_events::{EventChannel, EventHandler, Handled};
 use xen_hypercall::Xen;
 use xen_sys::{Domid, Hypervisor, Port};
 
@@ -36,8 +36,9 @@ pub(crate) const CASES: &[Case] = &[
     ("events: none is lost while CPUs go and come", hotplug),
     (
         "events: a port that is flooded without work waits, others do not",
-        flood,
+        flood::at_once,
     ),
+    ("events: and so when that is found out later", flood::later),
     ("events: an IPI reaches its CPU, which may go and come", ipi),
     (
         "events: a virtual interrupt is bound once on each CPU",
@@ -74,14 +75,14 @@ impl EventHandler for Side {
     }
 }
 
-fn send(port: u32) {
+pub(crate) fn send(port: u32) {
     if port != 0 {
         let _ = Xen.evtchn_send(Port(port));
     }
 }
 
 /// A port that is bound to one of our channels, closed on drop.
-struct FarEnd(Port);
+pub(crate) struct FarEnd(pub(crate) Port);
 
 impl Drop for FarEnd {
     fn drop(&mut self) {
@@ -90,7 +91,7 @@ impl Drop for FarEnd {
 }
 
 /// Two channels, the far end of each being the other.
-struct Game {
+pub(crate) struct Game {
     ping: EventChannel,
     pong: EventChannel,
     sides: [Arc<Side>; 2],
@@ -128,7 +129,7 @@ impl Game {
         })
     }
 
-    fn make() -> Result<Self, Failure> {
+    pub(crate) fn make() -> Result<Self, Failure> {
         Self::new().map_err(|_| Failure::new("no pair of channels"))
     }
 
@@ -138,7 +139,7 @@ impl Game {
     }
 
     /// Begins a game of `rounds` events on each side.
-    fn begin(&self, rounds: u32) {
+    pub(crate) fn begin(&self, rounds: u32) {
         for side in &self.sides {
             side.limit
                 .store(side.events.load(Relaxed) + rounds, Relaxed);
@@ -147,7 +148,7 @@ impl Game {
     }
 
     /// Waits until one side has seen all of its events.
-    fn end(&self) -> Result<(), Failure> {
+    pub(crate) fn end(&self) -> Result<(), Failure> {
         let over = || {
             let over = |side: &Arc<Side>| side.events.load(Relaxed) >= side.limit.load(Relaxed);
             self.sides.iter().any(over)
@@ -168,7 +169,7 @@ fn wait(until: impl Fn() -> bool, what: &'static str) -> Result<(), Failure> {
     Err(Failure::new(what))
 }
 
-fn ok<T>(result: Result<T>, what: &'static str) -> Result<T, Failure> {
+pub(crate) fn ok<T>(result: Result<T>, what: &'static str) -> Result<T, Failure> {
     result.map_err(|_| Failure::new(what))
 }
 
@@ -307,59 +308,6 @@ fn hotplug() -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// A handler that finds nothing, ever.
-struct Flooded(AtomicU32);
-
-impl EventHandler for Flooded {
-    fn handle(&self) -> Handled {
-        self.0.fetch_add(1, Relaxed);
-        Handled::Spurious
-    }
-}
-
-/// Sends 2000 events to a port whose handler finds no work in them, while a game goes on.
-fn flood() -> Result<(), Failure> {
-    let device = ok(Arc::pin_init(DeviceEvents::new(), GFP_KERNEL), "no memory")?;
-    let flooded = ok(
-        Arc::new(Flooded(AtomicU32::new(0)), GFP_KERNEL).map_err(Error::from),
-        "no memory",
-    )?;
-    let channel =
-        EventChannel::alloc_unbound_of(&device, Domid::SELF, c"selftest-flood", flooded.clone());
-    let channel = ok(channel, "no channel")?;
-    let far = Xen.evtchn_bind_interdomain(Domid::SELF, channel.port());
-    let far = FarEnd(far.map_err(|_| Failure::new("no far end"))?);
-    ensure(
-        device.event_channels() == 1,
-        "the device does not know its channel",
-    )?;
-    let game = Game::make()?;
-    game.begin(500);
-    for _ in 0..2000 {
-        send(far.0 .0);
-        fsleep(Delta::from_micros(500));
-    }
-    game.end()?;
-    let seen = flooded.0.load(Relaxed);
-    pr_info!(
-        "flood: {seen} of 2000 events seen, {} jiffies closed\n",
-        device.jiffies_eoi_delayed()
-    );
-    ensure(seen >= 3, "no event comes through")?;
-    ensure(seen < 40, "the flood goes through")?;
-    ensure(device.jiffies_eoi_delayed() > 100, "the port did not wait")?;
-    ensure(
-        device.spurious_events() == u64::from(seen),
-        "a spurious event was not counted",
-    )?;
-    let events = device.events();
-    drop(channel);
-    ensure(
-        device.events() == events && device.event_channels() == 0,
-        "the device forgets",
-    )
 }
 
 /// The CPUs that events can be bound to.

@@ -15,6 +15,7 @@
 mod clock;
 mod device;
 mod events;
+mod flood;
 mod grants;
 mod hypercalls;
 mod store;
