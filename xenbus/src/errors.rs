@@ -66,6 +66,16 @@ store_errors! {
 }
 
 impl StoreError {
+    /// The error that Linux's number (positive) stands for. One that the store does not have is
+    /// [`StoreError::Io`]: it was the way to the store that failed.
+    pub fn from_errno(errno: i32) -> StoreError {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|error| error.errno() == errno)
+            .unwrap_or(StoreError::Io)
+    }
+
     /// The error a reply of type `XS_ERROR` names. A name that is not in the list, or one without
     /// its NUL, counts as [`StoreError::Invalid`], as in every other client.
     pub fn from_payload(payload: &[u8]) -> StoreError {
@@ -110,8 +120,10 @@ mod tests {
 
     #[test]
     fn numbers_are_distinct_and_positive() {
+        assert_eq!(StoreError::from_errno(110), StoreError::Io);
         for (i, a) in StoreError::ALL.iter().enumerate() {
             assert!(a.errno() > 0);
+            assert_eq!(StoreError::from_errno(a.errno()), *a);
             assert!(StoreError::ALL
                 .iter()
                 .skip(i + 1)

@@ -9,6 +9,8 @@
 //! 3. The bus: [`device`] (names, what a change in the store means), [`frontend`] (the state
 //!    machine that brings one device up, down and back again).
 //!
+//! Beside them [`user`]: a process of the guest that talks to the store through a file.
+//!
 //! Nothing here sleeps, allocates or reads a clock. Time is an argument: milliseconds of any
 //! monotonic clock, see [`Millis`]. Whatever comes from the store is believed only after it was
 //! checked here; nonsense becomes an error or a counter, never a panic.
@@ -29,6 +31,7 @@ pub mod path;
 pub mod table;
 pub mod text;
 pub mod transaction;
+pub mod user;
 pub mod watch;
 pub mod wire;
 

@@ -58,37 +58,110 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
-/// Cuts a byte stream into messages, however it is chopped up.
+/// Gathers one message after another from a byte stream, however it is chopped up, whatever their types.
 ///
-/// Use: read bytes into [`Parser::wanted`] (as many as there are), tell [`Parser::advance`] how
-/// many, and look at [`Parser::message`]; when there is one, use it and call
-/// [`Parser::next_message`].
-pub struct Parser {
+/// Use: read bytes into [`Assembler::wanted`] (as many as there are), tell [`Assembler::advance`] how
+/// many, and look at [`Assembler::complete`]; when there is a message, use it and call
+/// [`Assembler::reset`].
+pub struct Assembler {
     buffer: [u8; HEADER_LEN + PAYLOAD_MAX],
     have: usize,
     need: usize,
-    failed: Option<WireError>,
 }
 
-impl Default for Parser {
+impl Default for Assembler {
     fn default() -> Self {
         Self::new()
     }
+}
+
+impl Assembler {
+    /// An assembler at a message boundary.
+    pub const fn new() -> Assembler {
+        Assembler {
+            buffer: [0; HEADER_LEN + PAYLOAD_MAX],
+            have: 0,
+            need: HEADER_LEN,
+        }
+    }
+
+    /// Where the next bytes of the stream go; its length is how many more bytes are needed before
+    /// there is anything new to see. Empty when a message is complete.
+    #[inline]
+    pub fn wanted(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.have..self.need).unwrap_or(&mut [])
+    }
+
+    /// Says that `count` bytes were put at the start of [`Assembler::wanted`]. A count beyond what
+    /// was wanted is taken as all of it. Returns the header if these bytes completed it.
+    ///
+    /// # Errors
+    /// The header announces a payload that is too long.
+    #[inline]
+    pub fn advance(&mut self, count: usize) -> Result<Option<Header>, WireError> {
+        let was_header = self.have < HEADER_LEN;
+        self.have = self.have.saturating_add(count).min(self.need);
+        if !was_header || self.have != HEADER_LEN {
+            return Ok(None);
+        }
+        let header = self.header();
+        self.need = usize::try_from(header.len)
+            .ok()
+            .filter(|len| *len <= PAYLOAD_MAX)
+            .and_then(|len| len.checked_add(HEADER_LEN))
+            .ok_or(WireError::PayloadTooLong)?;
+        Ok(Some(header))
+    }
+
+    /// The message just completed, if the stream stands at the end of one.
+    #[inline]
+    pub fn complete(&self) -> Option<(Header, &[u8])> {
+        if self.have < HEADER_LEN || self.have < self.need {
+            return None;
+        }
+        Some((self.header(), self.buffer.get(HEADER_LEN..self.need)?))
+    }
+
+    /// Whether the stream stands between two messages.
+    pub fn is_empty(&self) -> bool {
+        self.have == 0
+    }
+
+    /// Forgets what was gathered.
+    #[inline]
+    pub fn reset(&mut self) {
+        self.have = 0;
+        self.need = HEADER_LEN;
+    }
+
+    #[inline]
+    fn header(&self) -> Header {
+        // The buffer is longer than a header, so that there always is one to read.
+        Header::read_from_prefix(&self.buffer)
+            .map_or_else(|_| Header::default(), |(header, _)| header)
+    }
+}
+
+/// Cuts the store's byte stream into messages. One that cannot be ends the stream.
+///
+/// Use: as an [`Assembler`]; when [`Parser::message`] says that there is one, use it and call
+/// [`Parser::next_message`].
+#[derive(Default)]
+pub struct Parser {
+    assembler: Assembler,
+    failed: Option<WireError>,
 }
 
 impl Parser {
     /// A parser at a message boundary.
     pub const fn new() -> Parser {
         Parser {
-            buffer: [0; HEADER_LEN + PAYLOAD_MAX],
-            have: 0,
-            need: HEADER_LEN,
+            assembler: Assembler::new(),
             failed: None,
         }
     }
 
-    /// Where the next bytes of the stream go; its length is how many more bytes are needed before
-    /// there is anything new to see. Empty when a message is complete.
+    /// See [`Assembler::wanted`].
     ///
     /// # Errors
     /// The error that ended the stream, if one did.
@@ -96,12 +169,11 @@ impl Parser {
     pub fn wanted(&mut self) -> Result<&mut [u8], WireError> {
         match self.failed {
             Some(error) => Err(error),
-            None => Ok(self.buffer.get_mut(self.have..self.need).unwrap_or(&mut [])),
+            None => Ok(self.assembler.wanted()),
         }
     }
 
-    /// Says that `count` bytes were put at the start of [`Parser::wanted`]. A count beyond what
-    /// was wanted is taken as all of it.
+    /// See [`Assembler::advance`].
     ///
     /// # Errors
     /// The header just completed is not one of this protocol; the stream is lost.
@@ -110,23 +182,23 @@ impl Parser {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let was_header = self.have < HEADER_LEN;
-        self.have = self.have.saturating_add(count).min(self.need);
-        if was_header && self.have == HEADER_LEN {
-            self.need = Self::check(&self.header()).map_err(|error| *self.failed.insert(error))?;
-        }
-        Ok(())
+        let checked = self.assembler.advance(count).and_then(|header| {
+            match header.filter(|header| Operation::from_number(header.kind).is_none()) {
+                Some(header) => Err(WireError::UnknownType(header.kind)),
+                None => Ok(()),
+            }
+        });
+        checked.map_err(|error| *self.failed.insert(error))
     }
 
     /// The message just completed, if the stream stands at the end of one.
     #[inline]
     pub fn message(&self) -> Option<Message<'_>> {
-        if !self.is_complete() {
+        if self.failed.is_some() {
             return None;
         }
-        let header = self.header();
+        let (header, payload) = self.assembler.complete()?;
         let op = Operation::from_number(header.kind)?;
-        let payload = self.buffer.get(HEADER_LEN..self.need)?;
         Some(Message {
             header,
             op,
@@ -137,47 +209,21 @@ impl Parser {
     /// Whether the stream stands between two messages. A stream left elsewhere cannot be taken
     /// over by another parser.
     pub fn is_between_messages(&self) -> bool {
-        self.have == 0 && self.failed.is_none()
+        self.assembler.is_empty() && self.failed.is_none()
     }
 
     /// Lets go of the complete message. Does nothing when there is none.
     #[inline]
     pub fn next_message(&mut self) {
-        if self.is_complete() {
-            self.have = 0;
-            self.need = HEADER_LEN;
+        if self.failed.is_none() && self.assembler.complete().is_some() {
+            self.assembler.reset();
         }
-    }
-
-    #[inline]
-    fn is_complete(&self) -> bool {
-        self.failed.is_none() && self.have >= HEADER_LEN && self.have >= self.need
     }
 
     /// Starts over on a new stream.
     pub fn reset(&mut self) {
-        self.have = 0;
-        self.need = HEADER_LEN;
+        self.assembler.reset();
         self.failed = None;
-    }
-
-    #[inline]
-    fn header(&self) -> Header {
-        // The buffer is longer than a header, so that there always is one to read.
-        Header::read_from_prefix(&self.buffer)
-            .map_or_else(|_| Header::default(), |(header, _)| header)
-    }
-
-    /// The length of the whole message that `header` begins.
-    fn check(header: &Header) -> Result<usize, WireError> {
-        if Operation::from_number(header.kind).is_none() {
-            return Err(WireError::UnknownType(header.kind));
-        }
-        usize::try_from(header.len)
-            .ok()
-            .filter(|len| *len <= PAYLOAD_MAX)
-            .and_then(|len| len.checked_add(HEADER_LEN))
-            .ok_or(WireError::PayloadTooLong)
     }
 }
 

@@ -66,7 +66,8 @@ fn hostile_headers_end_the_stream() {
         (2, u32::MAX, WireError::PayloadTooLong),
         (20, 0, WireError::UnknownType(20)),
         (0xffff, 4, WireError::UnknownType(0xffff)),
-        (u32::MAX, u32::MAX, WireError::UnknownType(u32::MAX)),
+        (u32::MAX, 16, WireError::UnknownType(u32::MAX)),
+        (u32::MAX, u32::MAX, WireError::PayloadTooLong),
     ] {
         let mut parser = Parser::new();
         let header = Header {
