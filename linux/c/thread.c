@@ -11,19 +11,25 @@
 
 /*
  * Sleeps until condition(data) holds. 1 when it does, 0 when msecs have passed without it (negative: no limit),
- * -ERESTARTSYS when a fatal signal ends the wait.
+ * -ERESTARTSYS when a signal ends the wait: a fatal one, or any.
  *
  * A thread of our own sleeps idle: it waits for ever without counting as load or as hung.
  */
-long xenpv_wait(struct wait_queue_head *queue, bool (*condition)(void *data), void *data, s64 msecs, bool killable)
+long xenpv_wait(struct wait_queue_head *queue, bool (*condition)(void *data), void *data, s64 msecs, enum xenpv_sleep sleep)
 {
 	long ticks = msecs < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(min_t(s64, msecs, INT_MAX)) + 1;
 	long ret;
 
-	if (killable)
+	switch (sleep) {
+	case XENPV_SLEEP_KILLABLE:
 		ret = wait_event_killable_timeout(*queue, condition(data), ticks);
-	else
+		break;
+	case XENPV_SLEEP_INTERRUPTIBLE:
+		ret = wait_event_interruptible_timeout(*queue, condition(data), ticks);
+		break;
+	default:
 		ret = wait_event_idle_timeout(*queue, condition(data), ticks);
+	}
 	return ret > 0 ? 1 : ret;
 }
 

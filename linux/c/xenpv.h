@@ -6,6 +6,27 @@
 #include <linux/interrupt.h>
 #include <linux/types.h>
 
+/* file.c; mirrored by Ready and RawHooks in linux/src/file.rs */
+struct wait_queue_head;
+struct xenpv_file_device;
+
+#define XENPV_FILE_READABLE	1
+#define XENPV_FILE_WRITABLE	2
+#define XENPV_FILE_ERROR	4
+
+struct xenpv_file_hooks {	/* the pointers to read to and to write from are the process's own */
+	void *(*open)(void);
+	void (*release)(void *file);
+	ssize_t (*read)(void *file, void *to, size_t len, bool nonblocking);
+	ssize_t (*write)(void *file, void *from, size_t len, bool nonblocking);
+	u32 (*ready)(void *file);
+	struct wait_queue_head *(*queue)(void *file);
+	long (*ioctl)(void *file, unsigned int command, unsigned long argument);
+};
+
+struct xenpv_file_device *xenpv_file_register(const char *name, const struct xenpv_file_hooks *hooks);
+void xenpv_file_unregister(struct xenpv_file_device *device);
+
 /* irq.c */
 struct irq_chip;
 struct irq_data;
@@ -51,11 +72,17 @@ int xenpv_pci_claim(struct xenpv_pci_device *claimed);
 void xenpv_pci_release(void);
 bool xenpv_builtin_xen_active(void);
 
-/* thread.c */
+/* thread.c; mirrored by Sleep in linux/src/thread.rs */
 struct task_struct;
 struct wait_queue_head;
 
-long xenpv_wait(struct wait_queue_head *queue, bool (*condition)(void *data), void *data, s64 msecs, bool killable);
+enum xenpv_sleep {
+	XENPV_SLEEP_IDLE,
+	XENPV_SLEEP_KILLABLE,
+	XENPV_SLEEP_INTERRUPTIBLE,
+};
+
+long xenpv_wait(struct wait_queue_head *queue, bool (*condition)(void *data), void *data, s64 msecs, enum xenpv_sleep sleep);
 struct task_struct *xenpv_thread_create(int (*function)(void *data), void *data, const char *name);
 void xenpv_thread_stop(struct task_struct *task);
 bool xenpv_thread_should_stop(void);

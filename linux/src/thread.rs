@@ -20,7 +20,7 @@ extern "C" {
         condition: unsafe extern "C" fn(*mut ffi::c_void) -> bool,
         data: *mut ffi::c_void,
         msecs: i64,
-        killable: bool,
+        sleep: Sleep,
     ) -> ffi::c_long;
     fn xenpv_thread_create(
         function: unsafe extern "C" fn(*mut ffi::c_void) -> ffi::c_int,
@@ -48,13 +48,16 @@ pub fn yield_if_due() {
     unsafe { xenpv_yield() }
 }
 
-/// How one may be woken from a wait.
+/// How one may be woken from a wait (`enum xenpv_sleep` in `linux/c/xenpv.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub enum Sleep {
-    /// By the condition, the time, or a fatal signal: for threads of user space.
-    Killable,
     /// By the condition or the time: for kernel threads, which wait without counting as load.
     Idle,
+    /// By the condition, the time, or a fatal signal: for threads of user space that wait for a moment.
+    Killable,
+    /// By the condition, the time, or any signal: for threads of user space that wait for something to happen.
+    Interruptible,
 }
 
 /// Where threads wait for a condition.
@@ -86,9 +89,14 @@ impl WaitQueue {
         })
     }
 
+    /// The queue for C to wait on.
+    pub(crate) fn as_raw(&self) -> *mut bindings::wait_queue_head {
+        self.head.get()
+    }
+
     /// Wakes all who wait, so that each looks at its condition again. Any context.
     pub fn wake_all(&self) {
-        // SAFETY: The queue is initialised; 0 wakes all. TASK_NORMAL has the bit that idle and killable sleepers share.
+        // SAFETY: The queue is initialised; 0 wakes all. TASK_NORMAL has a bit of every sleeper's.
         unsafe {
             bindings::__wake_up(
                 self.head.get(),
@@ -103,7 +111,7 @@ impl WaitQueue {
     /// holds. `condition` is also called while this thread is on its way to sleep: it must not sleep itself.
     ///
     /// # Errors
-    /// `ERESTARTSYS` when a fatal signal ended the wait.
+    /// `ERESTARTSYS` when a signal ended the wait.
     pub fn wait(
         &self,
         sleep: Sleep,
@@ -119,7 +127,7 @@ impl WaitQueue {
                 call,
                 (&raw mut condition).cast(),
                 msecs,
-                sleep == Sleep::Killable,
+                sleep,
             )
         };
         match woken {

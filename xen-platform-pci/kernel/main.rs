@@ -10,7 +10,8 @@
 //! 4. Xen's clock ([`xen_clock`]),
 //! 5. the grant table ([`xen_grants`]),
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
-//! 7. the report for tests ([`report`]).
+//! 7. the report for tests ([`report`]),
+//! 8. the store for processes, /dev/xen/xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -34,6 +35,7 @@ module! {
 
 /// Everything that is up. Fields are dropped in this order, the reverse of the way up.
 struct Platform {
+    _store: xen_bus::StoreDevice,
     _report: report::Report,
     _bus: xen_bus::Bus,
     _grants: xen_grants::Grants,
@@ -56,7 +58,10 @@ impl kernel::Module for Platform {
         let grants = step("grant table", xen_grants::start())?;
         let bus = step("xenstore and bus", xen_bus::start())?;
         let report = report::publish()?;
+        // The last: processes may have it open from here on.
+        let store = step("/dev/xen/xenbus", xen_bus::StoreDevice::show())?;
         Ok(Self {
+            _store: store,
             _report: report,
             _bus: bus,
             _grants: grants,

@@ -26,6 +26,12 @@ pub struct Counters {
     pub folded_events: u64,
     /// Connections to the store that were lost.
     pub losses: u64,
+    /// Files by which processes have the store open, and closed ones that are not cleared away yet.
+    pub user_files: usize,
+    /// Watches of those files.
+    pub user_watches: usize,
+    /// Transactions of those files.
+    pub user_transactions: usize,
 }
 
 impl fmt::Display for Counters {
@@ -38,7 +44,10 @@ impl fmt::Display for Counters {
         writeln!(f, "bad_events {}", self.bad_events)?;
         writeln!(f, "stray_events {}", self.stray_events)?;
         writeln!(f, "folded_events {}", self.folded_events)?;
-        writeln!(f, "losses {}", self.losses)
+        writeln!(f, "losses {}", self.losses)?;
+        writeln!(f, "user_files {}", self.user_files)?;
+        writeln!(f, "user_watches {}", self.user_watches)?;
+        writeln!(f, "user_transactions {}", self.user_transactions)
     }
 }
 
@@ -63,5 +72,8 @@ pub fn counters() -> Counters {
         stray_events: shared.strays.load(Ordering::Relaxed),
         folded_events: shared.folded.load(Ordering::Relaxed),
         losses: shared.losses.load(Ordering::Relaxed),
+        user_files: shared.users.files(),
+        user_watches: shared.users.watches.load(Ordering::Relaxed),
+        user_transactions: shared.users.transactions.load(Ordering::Relaxed),
     }
 }

@@ -75,6 +75,8 @@ struct Outgoing {
 pub(crate) struct Io {
     pub(crate) client: KBox<Client<Arc<Waiter>, REQUESTS>>,
     pub(crate) connection: Option<Connection>,
+    /// Counts the connections: another one when transactions are lost.
+    epoch: u32,
     outgoing: KVec<Outgoing>,
 }
 
@@ -94,6 +96,7 @@ impl Io {
         Ok(Self {
             client,
             connection: None,
+            epoch: 0,
             outgoing: KVec::new(),
         })
     }
@@ -163,7 +166,13 @@ impl Io {
     /// Ends everything in flight with `error` and forgets what was not sent.
     pub(crate) fn reset(&mut self, error: Error) {
         self.outgoing.clear();
+        self.epoch = self.epoch.wrapping_add(1);
         self.client.reset(|waiter| waiter.complete(Err(error)));
+    }
+
+    /// The number of the connection. A reply always comes on the one that its request went out on.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Whether both streams stand between two messages.
@@ -202,6 +211,20 @@ impl Shared {
     /// What the store said; `ETIMEDOUT` when it does not answer, `EIO` when the connection is lost, `EPROTO` when the
     /// reply makes no sense, `ENODEV` when the bus goes, `ERESTARTSYS` when the caller is killed.
     pub(crate) fn request(&self, op: Operation, tx_id: u32, parts: &[&[u8]]) -> Result<KVec<u8>> {
+        self.request_on(None, op, tx_id, parts)
+    }
+
+    /// As [`Self::request`], but only on the connection of this number, if one is given.
+    ///
+    /// # Errors
+    /// As [`Self::request`]; `ESTALE` when there is another connection.
+    pub(crate) fn request_on(
+        &self,
+        epoch: Option<u32>,
+        op: Operation,
+        tx_id: u32,
+        parts: &[&[u8]],
+    ) -> Result<KVec<u8>> {
         let limit = self.limit();
         let deadline = now_ms().saturating_add(limit);
         // The worker is who brings the store there: it would wait for itself.
@@ -211,7 +234,7 @@ impl Shared {
                 .wait(Sleep::Killable, Some(REQUEST_LIMIT), here)?;
         }
         match self.link() {
-            Link::Up => self.exchange(op, tx_id, parts, deadline),
+            Link::Up => self.exchange_on(epoch, op, tx_id, parts, deadline),
             Link::Down | Link::Opening => Err(ETIMEDOUT),
             Link::Lost => Err(EIO),
             Link::Stopped => Err(ENODEV),
@@ -226,10 +249,25 @@ impl Shared {
         parts: &[&[u8]],
         deadline: Millis,
     ) -> Result<KVec<u8>> {
+        self.exchange_on(None, op, tx_id, parts, deadline)
+    }
+
+    fn exchange_on(
+        &self,
+        epoch: Option<u32>,
+        op: Operation,
+        tx_id: u32,
+        parts: &[&[u8]],
+        deadline: Millis,
+    ) -> Result<KVec<u8>> {
         // Allocates under the lock that the threads of the bus need, which bring disks back.
         let _no_io = NoIo::new();
         let waiter = Waiter::new()?;
-        let id = self.begin(op, tx_id, parts, &waiter, deadline)?;
+        let begin = |io: &mut Io| match epoch.is_none_or(|epoch| epoch == io.epoch) {
+            true => io.begin(op, tx_id, parts, &waiter),
+            false => Err(ESTALE),
+        };
+        let id = self.begin(begin, deadline)?;
         let limit = deadline.saturating_sub(now_ms());
         let waited = waiter.wait(limit, || self.is_worker_leaving());
         if waited != Ok(true) {
@@ -247,19 +285,16 @@ impl Shared {
         }
     }
 
-    /// Sends a request, when there is room for one more.
+    /// Sends a request, which `begin` notes, when there is room for one more.
     fn begin(
         &self,
-        op: Operation,
-        tx_id: u32,
-        parts: &[&[u8]],
-        waiter: &Arc<Waiter>,
+        begin: impl Fn(&mut Io) -> Result<RequestId>,
         deadline: Millis,
     ) -> Result<RequestId> {
         loop {
             let (begun, pushed) = {
                 let mut io = self.io.lock();
-                let begun = io.begin(op, tx_id, parts, waiter);
+                let begun = begin(&mut io);
                 (begun, io.push())
             };
             if pushed.is_err() {

@@ -4,6 +4,7 @@
 use crate::device::Device;
 use crate::link::Io;
 use crate::reader::Reader;
+use crate::user::Users;
 use crate::watches::{book, Book};
 use crate::worker::Worker;
 use crate::DeviceRef;
@@ -52,6 +53,9 @@ pub(crate) struct Shared {
     /// Where others wait for the link, for a free request, for the end of a callback.
     #[pin]
     pub(crate) changed: WaitQueue,
+    /// The processes that have the store open.
+    #[pin]
+    pub(crate) users: Users,
     link: AtomicU32,
     worker_task: AtomicPtr<bindings::task_struct>,
     /// The store has signalled: the reader is to look.
@@ -90,6 +94,7 @@ impl Shared {
                 reader <- WaitQueue::new(),
                 worker <- WaitQueue::new(),
                 changed <- WaitQueue::new(),
+                users <- Users::new(),
                 link: AtomicU32::new(Link::Down as u32),
                 worker_task: AtomicPtr::new(null_mut()),
                 incoming: AtomicBool::new(false),

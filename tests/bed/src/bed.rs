@@ -15,7 +15,7 @@ use crate::dom0::{image_key, Dom0, HOST_TOOLS};
 use crate::image::{Image, Modules};
 use crate::machine::{self, Purpose};
 use crate::progress::Progress;
-use crate::sources::{self, add_agent, add_root, module_list, write_image};
+use crate::sources::{self, add_agent, add_guest_programs, add_root, module_list, write_image};
 use crate::toolchain::Toolchain;
 
 const GUEST_PROGRAMS: &[&str] = &[
@@ -26,6 +26,14 @@ const GUEST_PROGRAMS: &[&str] = &[
     "usr/sbin/sfdisk",
     "usr/bin/ip",
     "usr/sbin/ethtool",
+    "usr/bin/xenstore-exists",
+    "usr/bin/xenstore-ls",
+    "usr/bin/xenstore-read",
+    "usr/bin/xenstore-rm",
+    "usr/bin/xenstore-watch",
+    "usr/bin/xenstore-write",
+    // What xenstore-watch ends its thread with; glibc loads it at that moment.
+    "usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
 ];
 
 const GUEST_LINKS: &[(&str, &str)] = &[
@@ -76,7 +84,7 @@ impl Bed {
         });
         let (dom0, toolchain) = (dom0?, toolchain?);
         let release = &toolchain.kernel.release;
-        let mut key = image_key("guest image 3", &dom0.tree, &sources::GUEST)
+        let mut key = image_key("guest image 4", &dom0.tree, &sources::GUEST)
             .with("release", release)
             .with("version", &toolchain.kernel.version);
         if let Some(tools) = &dom0.tools {
@@ -132,6 +140,7 @@ fn make_image(dom0: &Dom0, kernel: &Path, release: &str, to: &Path) -> Result<()
     add_root(&mut image, &sources::GUEST);
     add_modules(&mut image, &modules, kernel, release, &to.join("staging"))?;
     add_agent(&mut image, to)?;
+    add_guest_programs(&mut image, to)?;
     write_image(&image, &to.join("initramfs"))?;
     let mut files = Image::empty();
     files.file("vmlinuz", &kernel.join("vmlinuz"))?;

@@ -45,7 +45,36 @@ pub fn module_list(source: &Dir) -> Result<Vec<(String, String)>> {
 pub fn add_agent(image: &mut Image, to: &Path) -> Result<()> {
     let sources = tempfile::tempdir()?;
     AGENT.extract(sources.path())?;
-    let program = to.join("agent");
+    let files = ["agent.c", "jobs.c", "marks.c", "shared.c"];
+    add_program(image, "xenbed-agent", sources.path(), &files, to)?;
+    for name in ["sync_send", "sync_wait", "guest-attach", "guest-detach"] {
+        image.link(&format!("usr/bin/{name}"), "xenbed-agent");
+    }
+    Ok(())
+}
+
+/// Compiles the guest's own programs, one a file, and puts them into an image.
+pub fn add_guest_programs(image: &mut Image, to: &Path) -> Result<()> {
+    let sources = tempfile::tempdir()?;
+    GUEST.extract(sources.path())?;
+    for (path, _) in files(&GUEST) {
+        let name = path.strip_prefix("programs/");
+        if let Some(name) = name.and_then(|name| name.strip_suffix(".c")) {
+            add_program(image, name, sources.path(), &[&path], to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compiles a program that needs no library and puts it into an image; `to` is a directory to work in.
+fn add_program(
+    image: &mut Image,
+    name: &str,
+    directory: &Path,
+    sources: &[&str],
+    to: &Path,
+) -> Result<()> {
+    let program = to.join(name);
     let output = Command::new("gcc")
         .args([
             "-std=gnu11",
@@ -58,20 +87,18 @@ pub fn add_agent(image: &mut Image, to: &Path) -> Result<()> {
             "-o",
         ])
         .arg(&program)
-        .args(["agent.c", "jobs.c", "marks.c", "shared.c", "-lutil"])
-        .current_dir(sources.path())
+        .args(sources)
+        .arg("-lutil")
+        .current_dir(directory)
         .output()
         .context("cannot run gcc")?;
     if !output.status.success() {
         bail!(
-            "the agent does not compile:\n{}",
+            "{name} does not compile:\n{}",
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    image.file("usr/bin/xenbed-agent", &program)?;
-    for name in ["sync_send", "sync_wait", "guest-attach", "guest-detach"] {
-        image.link(&format!("usr/bin/{name}"), "xenbed-agent");
-    }
+    image.file(&format!("usr/bin/{name}"), &program)?;
     Ok(fs::remove_file(program)?)
 }
 
