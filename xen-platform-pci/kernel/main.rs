@@ -35,7 +35,7 @@ module! {
 
 /// Everything that is up. Fields are dropped in this order, the reverse of the way up.
 struct Platform {
-    _store: xen_bus::StoreDevice,
+    _store: Option<xen_bus::StoreDevice>,
     _report: report::Report,
     _bus: xen_bus::Bus,
     _grants: xen_grants::Grants,
@@ -58,8 +58,8 @@ impl kernel::Module for Platform {
         let grants = step("grant table", xen_grants::start())?;
         let bus = step("xenstore and bus", xen_bus::start())?;
         let report = report::publish()?;
-        // The last: processes may have it open from here on.
-        let store = step("/dev/xen/xenbus", xen_bus::StoreDevice::show())?;
+        // Processes may have it open at once, and then nothing may fail any more: the guest goes on without it.
+        let store = step("/dev/xen/xenbus", xen_bus::StoreDevice::show()).ok();
         Ok(Self {
             _store: store,
             _report: report,
