@@ -81,6 +81,7 @@ pub fn run(bed: &Bed, modules: &std::path::Path, progress: &dyn Progress) -> Res
         files: vec![("lib.sh".to_owned(), LIBRARY.as_bytes().to_vec())],
         modules: Some(modules.to_owned()),
         load: Vec::new(),
+        ends: false,
         limit: LIMIT,
     };
     let summary = Arc::new(Mutex::new(Summary::default()));

@@ -61,6 +61,8 @@ pub struct Order {
     pub modules: Option<PathBuf>,
     /// The modules to insert, in this order.
     pub load: Vec<String>,
+    /// The guest ends while the scripts run: its own exits before that, and dom0's says how it went.
+    pub ends: bool,
     /// Time-out of the scripts.
     pub limit: Duration,
 }
@@ -108,18 +110,10 @@ pub fn in_guest(
         .restore(run.path(), Some(&bed.guests()), snapshot)?;
     let status = run_scripts(bed, &mut session, order, run.path(), show);
     let took = begun.elapsed();
-    let alive = session.guest_death().is_none();
-    let log = match session.run(
-        Side::Guest,
-        "dmesg",
-        if status.is_ok() {
-            COMMAND_LIMIT
-        } else {
-            INQUEST_LIMIT
-        },
-    ) {
-        Ok((_, log)) if alive => log,
-        _ => String::new(),
+    let log = if order.ends {
+        fs::read_to_string(run.path().join("console.log"))?
+    } else {
+        kernel_log(&mut session, status.is_ok())
     };
     fs::write(run.path().join("dmesg.log"), &log)?;
     let complaints = complaints(&log);
@@ -131,6 +125,16 @@ pub fn in_guest(
         complaints,
         took,
     })
+}
+
+/// What the guest's kernel has said, if the guest still answers.
+fn kernel_log(session: &mut Session, good: bool) -> String {
+    let alive = session.guest_death().is_none();
+    let limit = if good { COMMAND_LIMIT } else { INQUEST_LIMIT };
+    match session.run(Side::Guest, "dmesg", limit) {
+        Ok((_, log)) if alive => log,
+        _ => String::new(),
+    }
 }
 
 /// Runs a script in a dom0 without a guest.
@@ -194,6 +198,12 @@ fn run_scripts(
         &logs.join("output.log"),
         show,
     )?;
+    if let (Some(dom0), true) = (dom0, order.ends) {
+        // The guest's end must not be taken for a failure of its script, which has exited before.
+        let status = session.wait(dom0, left()).context("the script in dom0")?;
+        let guest = session.wait(job, Duration::ZERO);
+        return Ok(if status == 0 { guest? } else { status });
+    }
     let mut status = session
         .wait(job, left())
         .context("the script in the guest")?;

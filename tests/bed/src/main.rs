@@ -321,6 +321,7 @@ fn order(
         files: Vec::new(),
         modules,
         load,
+        ends: false,
         limit: Duration::ZERO,
     })
 }

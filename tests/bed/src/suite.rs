@@ -14,6 +14,7 @@
 //! # driver: mainline       Linux's own frontends
 //! # load: none             modules to insert, with commas; all four if not said
 //! # allow: WARNING: text   kernel log lines with this text are no failure; may be repeated
+//! # ends: guest            the guest ends in this test: its script exits first, dom0's script says how it went
 //! ```
 //!
 //! A test fails by its exit status, by its time-out, or by what the guest's kernel log complains of. One thing is the
@@ -62,6 +63,7 @@ pub struct Test {
     vifs: Vec<String>,
     load: Option<String>,
     allow: Vec<String>,
+    ends: bool,
     timeout: Duration,
 }
 
@@ -78,6 +80,7 @@ impl Test {
             vifs: Vec::new(),
             load: None,
             allow: Vec::new(),
+            ends: false,
             timeout: TIMEOUT,
         };
         for line in script.lines().take_while(|line| line.starts_with('#')) {
@@ -105,6 +108,8 @@ impl Test {
             "vif" => self.vifs.push(text),
             "load" => self.load = Some(text),
             "allow" => self.allow.push(text),
+            "ends" if value == "guest" && self.dom0_script.is_some() => self.ends = true,
+            "ends" => bail!("only the guest can end, and a script in dom0 must look at it"),
             _ => bail!(
                 "no such setting (a comment must not begin with a lower-case word and a colon)"
             ),
@@ -131,6 +136,7 @@ impl Test {
                 Some(list) => list.split(',').map(|name| name.trim().to_owned()).collect(),
                 None => default.iter().map(|name| (*name).to_owned()).collect(),
             },
+            ends: self.ends,
             limit: self.timeout * PATIENCE,
         }
     }
@@ -372,6 +378,14 @@ mod tests {
             assert!(Test::parse("x", line, None).is_err(), "{line}");
         }
         assert!(Test::parse("x", "# Prose: with a colon\n# more prose, a: b", None).is_ok());
+    }
+
+    #[test]
+    fn only_a_test_that_looks_from_dom0_may_end_the_guest() {
+        let ends = |dom0| Test::parse("x", "# ends: guest", dom0);
+        assert!(ends(Some("exit 0".to_owned())).unwrap().ends);
+        assert!(ends(None).is_err());
+        assert!(Test::parse("x", "# ends: dom0", Some(String::new())).is_err());
     }
 
     #[test]
