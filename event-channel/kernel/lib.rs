@@ -23,6 +23,7 @@ mod check;
 mod counters;
 mod gate;
 mod lost;
+mod presence;
 mod service;
 mod shared_info;
 mod slot;

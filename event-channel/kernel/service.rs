@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The service: which CPUs there are, how their upcalls come, and where ports go.
 
+use crate::presence::Presence;
 use crate::shared_info::SharedInfo;
 use crate::slot::Slots;
 use crate::upcall::UpcallHandler;
@@ -309,6 +310,7 @@ impl Drop for IntxUpcall {
 /// The event channels in operation. Dropped when every channel is gone; it leaves the upcalls parked, all ports masked
 /// and shared_info out of the memory map, so that the module can be loaded again.
 pub struct Events {
+    presence: Option<Presence>,
     intx: Option<IntxUpcall>,
     hotplug: Option<CpuHotplug<Callbacks>>,
     service: &'static Service,
@@ -332,6 +334,7 @@ pub fn start(upcall: Upcall, intx: Option<Intx>) -> Result<Events> {
     Xen.hvm_set_param(hvm::PARAM_CALLBACK_IRQ, hvm::CALLBACK_NONE)
         .map_err(to_error)?;
     let mut events = Events {
+        presence: None,
         intx: None,
         hotplug: None,
         service: new_service(mode)?,
@@ -341,6 +344,8 @@ pub fn start(upcall: Upcall, intx: Option<Intx>) -> Result<Events> {
     if mode == Upcall::Intx {
         let intx = intx.ok_or(ENODEV)?;
         events.intx = Some(IntxUpcall::new(events.service, intx)?);
+    } else {
+        events.presence = Some(Presence::show()?);
     }
     check::delivery(events.service)?;
     Ok(events)
@@ -392,6 +397,7 @@ fn new_service(mode: Upcall) -> Result<&'static Service> {
 impl Drop for Events {
     fn drop(&mut self) {
         lost::stop();
+        self.presence = None;
         self.intx = None;
         self.hotplug = None;
         *BINDING.lock() = KVec::new();

@@ -18,6 +18,10 @@ pub const PARAM_VM_GENERATION_ID_ADDR: u32 = sys::HVM_PARAM_VM_GENERATION_ID_ADD
 /// [`PARAM_CALLBACK_IRQ`] for "nothing": no upcall but those by vector.
 pub const CALLBACK_NONE: u64 = 0;
 
+/// [`PARAM_CALLBACK_IRQ`] for "nothing, but there is a driver": the toolstack looks whether the parameter is 0. It names
+/// interrupt line 1, which Xen does not raise for a vCPU that has an upcall vector.
+pub const CALLBACK_PRESENT: u64 = 1;
+
 /// [`PARAM_CALLBACK_IRQ`] for a PCI interrupt line: `devfn` is device << 3 | function, `pin` counts from 0
 /// (INTA).
 pub const fn callback_pci_intx(domain: u16, bus: u8, devfn: u8, pin: u8) -> u64 {
