@@ -72,6 +72,11 @@ int xenpv_pci_claim(struct xenpv_pci_device *claimed);
 void xenpv_pci_release(void);
 bool xenpv_builtin_xen_active(void);
 
+/* power.c */
+bool xenpv_power_off(void);
+bool xenpv_restart(void);
+void xenpv_sysrq(u8 key);
+
 /* thread.c; mirrored by Sleep in linux/src/thread.rs */
 struct task_struct;
 struct wait_queue_head;

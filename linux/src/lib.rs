@@ -16,6 +16,7 @@ pub mod irq;
 pub mod memremap;
 pub mod page;
 pub mod pci;
+pub mod power;
 pub mod thread;
 pub mod timer;
 pub mod vector;

@@ -10,12 +10,14 @@
 //! 4. Xen's clock ([`xen_clock`]),
 //! 5. the grant table ([`xen_grants`]),
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
-//! 7. the report for tests ([`report`]),
-//! 8. the store for processes, /dev/xen/xenbus.
+//! 7. the toolstack's requests to the guest ([`control`]),
+//! 8. the report for tests ([`report`]),
+//! 9. the store for processes, /dev/xen/xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
 
+mod control;
 mod params;
 mod report;
 mod surroundings;
@@ -37,7 +39,8 @@ module! {
 struct Platform {
     _store: Option<xen_bus::StoreDevice>,
     _report: report::Report,
-    _bus: xen_bus::Bus,
+    _control: control::Control,
+    bus: xen_bus::Bus,
     _grants: xen_grants::Grants,
     _clock: Option<xen_clock::XenClock>,
     _events: xen_events::Events,
@@ -57,19 +60,27 @@ impl kernel::Module for Platform {
         let clock = step("clock", xen_clock::start())?;
         let grants = step("grant table", xen_grants::start())?;
         let bus = step("xenstore and bus", xen_bus::start())?;
+        let control = control::Control::start()?;
         let report = report::publish()?;
         // Processes may have it open at once, and then nothing may fail any more: the guest goes on without it.
         let store = step("/dev/xen/xenbus", xen_bus::StoreDevice::show()).ok();
         Ok(Self {
             _store: store,
             _report: report,
-            _bus: bus,
+            _control: control,
+            bus,
             _grants: grants,
             _clock: clock,
             _events: events,
             _hypercalls: hypercalls,
             _device: device,
         })
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.bus.leave();
     }
 }
 

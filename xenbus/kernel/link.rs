@@ -17,7 +17,8 @@ use xenbus::Millis;
 
 /// How long a request may take, in milliseconds.
 pub(crate) const REQUEST_LIMIT: Millis = 20_000;
-/// The same while the store is silent: what follows a request without an answer does not wait as long again.
+/// The same while the store is silent, for what follows a request without an answer does not wait as long again; and
+/// while the module goes.
 const SILENT_LIMIT: Millis = 2_000;
 /// Requests in flight at once; more wait for their turn.
 pub(crate) const REQUESTS: usize = 128;
@@ -319,7 +320,7 @@ impl Shared {
 
     /// How long a request may take now.
     fn limit(&self) -> Millis {
-        if self.silent.load(Ordering::Relaxed) {
+        if self.silent.load(Ordering::Relaxed) || self.leaving.load(Ordering::Relaxed) {
             SILENT_LIMIT
         } else {
             REQUEST_LIMIT

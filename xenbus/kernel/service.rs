@@ -68,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) scanned: AtomicBool,
     /// The last request was not answered in time.
     pub(crate) silent: AtomicBool,
-    /// The bus goes: what it asks now need not be told piece by piece.
+    /// The bus goes: what it asks now need not be told piece by piece, nor waited for as long as usual.
     pub(crate) leaving: AtomicBool,
     /// Replies so far, as a clock for those who wait for a free request.
     pub(crate) replies: AtomicU32,
@@ -276,10 +276,17 @@ pub fn start() -> Result<Bus> {
     })
 }
 
+impl Bus {
+    /// The bus is about to be dropped: whoever goes before it and still has a word for the store says it quickly.
+    pub fn leave(&self) {
+        self.published.0.leaving.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Bus {
     fn drop(&mut self) {
+        self.leave();
         let shared = self.published.0.clone();
-        shared.leaving.store(true, Ordering::Relaxed);
         // No callback runs and no device comes or goes after this.
         self.worker = None;
         let devices = core::mem::replace(&mut *shared.devices.lock(), KVec::new());

@@ -9,7 +9,8 @@
 //! 3. The bus: [`device`] (names, what a change in the store means), [`frontend`] (the state
 //!    machine that brings one device up, down and back again).
 //!
-//! Beside them [`user`]: a process of the guest that talks to the store through a file.
+//! Beside them [`control`]: what the toolstack asks of the guest as a whole, and [`user`]: a process of the guest that
+//! talks to the store through a file.
 //!
 //! Nothing here sleeps, allocates or reads a clock. Time is an argument: milliseconds of any
 //! monotonic clock, see [`Millis`]. Whatever comes from the store is believed only after it was
@@ -24,6 +25,7 @@
 extern crate std;
 
 pub mod client;
+pub mod control;
 pub mod device;
 pub mod errors;
 pub mod frontend;
