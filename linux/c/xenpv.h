@@ -56,6 +56,10 @@ void xenpv_pages_free(void *pages);
 u64 xenpv_pages_live(void);
 u64 xenpv_pages_pfn(const void *pages);
 
+/* panic.c */
+int xenpv_panic_register(void (*hook)(void));
+void xenpv_panic_unregister(void);
+
 /* pci.c; mirrored by RawDevice in linux/src/pci.rs */
 struct xenpv_pci_device {
 	u32 irq;

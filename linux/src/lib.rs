@@ -15,6 +15,7 @@ pub mod ioport;
 pub mod irq;
 pub mod memremap;
 pub mod page;
+pub mod panic;
 pub mod pci;
 pub mod power;
 pub mod thread;

@@ -5,7 +5,7 @@
 //! frontends stand, each an owned guard:
 //!
 //! 1. the platform device ([`linux::pci`]), so that nobody else drives it,
-//! 2. hypercalls ([`xen_hypercall`]),
+//! 2. hypercalls ([`xen_hypercall`]), and with them the report of a panic ([`crash`]),
 //! 3. event channels ([`xen_events`]),
 //! 4. Xen's clock ([`xen_clock`]),
 //! 5. the grant table ([`xen_grants`]),
@@ -18,12 +18,14 @@
 //! module, so none of them is loaded any more when that happens.
 
 mod control;
+mod crash;
 mod params;
 mod report;
 mod surroundings;
 mod unplug;
 
 use kernel::prelude::*;
+use linux::panic::PanicHook;
 use linux::pci::PlatformDevice;
 use params::Parameters;
 
@@ -44,6 +46,7 @@ struct Platform {
     _grants: xen_grants::Grants,
     _clock: Option<xen_clock::XenClock>,
     _events: xen_events::Events,
+    _panic: PanicHook,
     _hypercalls: Hypercalls,
     _device: PlatformDevice,
 }
@@ -55,6 +58,7 @@ impl kernel::Module for Platform {
         let hypercalls = Hypercalls::start(parameters.hypercall)?;
         let device = surroundings::claim_device()?;
         unplug::introduce()?;
+        let panic = crash::report()?;
         let intx = device.intx();
         let events = step("event channels", xen_events::start(parameters.upcall, intx))?;
         let clock = step("clock", xen_clock::start())?;
@@ -72,6 +76,7 @@ impl kernel::Module for Platform {
             _grants: grants,
             _clock: clock,
             _events: events,
+            _panic: panic,
             _hypercalls: hypercalls,
             _device: device,
         })
