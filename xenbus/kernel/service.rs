@@ -277,9 +277,11 @@ pub fn start() -> Result<Bus> {
 }
 
 impl Bus {
-    /// The bus is about to be dropped: whoever goes before it and still has a word for the store says it quickly.
-    pub fn leave(&self) {
+    /// The bus is about to be dropped: no callback runs and no device comes or goes after this. Whoever goes before the
+    /// bus and still has a word for the store says it quickly.
+    pub fn leave(&mut self) {
         self.published.0.leaving.store(true, Ordering::Relaxed);
+        self.worker = None;
     }
 }
 
@@ -287,8 +289,6 @@ impl Drop for Bus {
     fn drop(&mut self) {
         self.leave();
         let shared = self.published.0.clone();
-        // No callback runs and no device comes or goes after this.
-        self.worker = None;
         let devices = core::mem::replace(&mut *shared.devices.lock(), KVec::new());
         devices.iter().for_each(|device| device.unregister());
         drop(devices);
