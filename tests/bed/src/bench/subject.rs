@@ -96,6 +96,7 @@ impl Subject {
             vifs: Vec::new(),
             files: Vec::new(),
             modules,
+            ends: false,
             load: load.iter().map(|name| (*name).to_owned()).collect(),
             limit: LOAD_LIMIT,
         };
