@@ -2,12 +2,14 @@
 //! Guests: their configuration, their creation in dom0, and the snapshots they are restored from.
 
 use std::fmt;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::bed::Bed;
 use crate::cache::{Entry, Key};
-use crate::dom0::{keep_console, BOOT_LIMIT, COMMAND_LIMIT};
+use crate::dom0::{keep_console, COMMAND_LIMIT};
 use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::{Session, Side, LINK_GFN, LINK_PAGES};
@@ -17,6 +19,11 @@ pub const NAME: &str = "guest";
 
 /// How many snapshots stay besides a new one; each takes 300 MB.
 const SNAPSHOTS_KEPT: usize = 16;
+
+/// How often a guest's boot is tried.
+const BOOTS: u32 = 3;
+/// How long one may take; on an idle machine it is a minute with four vCPUs.
+const GUEST_BOOT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Linux's own frontends.
 pub const MAINLINE_MODULES: &[&str] = &["xen-blkfront", "xen-netfront"];
@@ -120,15 +127,30 @@ pub fn snapshot(bed: &Bed, guest: &Guest, progress: &dyn Progress) -> Result<Ent
     bed.cache().prune("snapshot", SNAPSHOTS_KEPT)?;
     bed.cache().entry("snapshot", &key, |to| {
         let step = progress.step(&format!("Booting a guest ({guest})"), None);
-        let run = Run::new(bed.cache(), "guest")?;
-        let mut session = bed.dom0.restore(run.path(), Some(&bed.guests()), &dom0)?;
-        let created = create(&mut session, guest);
-        keep_console(run.path(), to);
-        created.context("the guest did not start")?;
+        let (mut session, _run) = boot(bed, guest, &dom0, to)?;
         session.run_ok(Side::Dom0, &format!("xl pause {NAME}"), COMMAND_LIMIT)?;
         step.doing("writing the snapshot");
         session.machine().save(&to.join("state"))
     })
+}
+
+/// Boots a guest. Under emulation one of several vCPUs hangs now and then, before any module of ours is there: then it is
+/// begun anew.
+fn boot(bed: &Bed, guest: &Guest, dom0: &Entry, to: &Path) -> Result<(Session, Run)> {
+    let mut attempts = 1..=BOOTS;
+    loop {
+        let run = Run::new(bed.cache(), "guest")?;
+        let mut session = bed.dom0.restore(run.path(), Some(&bed.guests()), dom0)?;
+        let created = create(&mut session, guest);
+        keep_console(run.path(), to);
+        match (created, attempts.next()) {
+            (Ok(()), _) => return Ok((session, run)),
+            (Err(error), None | Some(BOOTS)) => {
+                return Err(error.context("the guest did not start"))
+            }
+            (Err(_), Some(_)) => {}
+        }
+    }
 }
 
 /// Creates the guest in a dom0 that is ready, and waits for the guest's agent.
@@ -148,7 +170,7 @@ fn create(session: &mut Session, guest: &Guest) -> Result<()> {
             .parse()
             .context("xl domid did not print a number")?,
     )?;
-    session.wait_hello(Side::Guest, BOOT_LIMIT)
+    session.wait_hello(Side::Guest, GUEST_BOOT_LIMIT)
 }
 
 fn guest_key(bed: &Bed, guest: &Guest) -> Key {
