@@ -48,6 +48,8 @@ pub struct Guest {
     pub cmdline: String,
     /// Whose frontends.
     pub driver: Driver,
+    /// A disk (xvda) and a network card that are emulated as well, an IDE disk and an e1000.
+    pub emulated: bool,
 }
 
 impl Default for Guest {
@@ -57,6 +59,7 @@ impl Default for Guest {
             memory: 256,
             cmdline: String::new(),
             driver: Driver::Xenpv,
+            emulated: false,
         }
     }
 }
@@ -66,6 +69,9 @@ impl fmt::Display for Guest {
         write!(f, "{} vCPU, {} MiB", self.vcpus, self.memory)?;
         if self.driver == Driver::Mainline {
             f.write_str(", mainline")?;
+        }
+        if self.emulated {
+            f.write_str(", emulated devices")?;
         }
         match self.cmdline.as_str() {
             "" => Ok(()),
@@ -104,13 +110,23 @@ vga = "none"
 vnc = 0
 usb = 0
 serial = "null"
-disk = ["phy:/dev/vda,xvde,w"]
-vif = ["mac=00:16:3e:00:00:02,bridge=xenbr0,type=vif"]
+disk = ["phy:/dev/vda,xvde,w"{disk}]
+vif = ["mac=00:16:3e:00:00:02,bridge=xenbr0,type=vif"{vif}]
 on_crash = "preserve"
 on_poweroff = "destroy"
 on_reboot = "destroy"
 "#,
             memory = self.memory,
+            disk = if self.emulated {
+                r#", "phy:/dev/ram3,xvda,w""#
+            } else {
+                ""
+            },
+            vif = if self.emulated {
+                r#", "mac=00:16:3e:00:00:03,bridge=xenbr1,model=e1000""#
+            } else {
+                ""
+            },
             vcpus = self.vcpus,
             options = self.kernel_options().trim_end(),
         )

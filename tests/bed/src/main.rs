@@ -87,6 +87,9 @@ struct GuestArguments {
     /// Whose frontends drive the devices.
     #[arg(long, value_enum, default_value_t = Driver::Xenpv)]
     driver: Driver,
+    /// Give it a disk (xvda) and an interface that are emulated as well.
+    #[arg(long)]
+    emulated: bool,
     /// A further disk: xvdf[,size=64M][,backend=file|ram|null|spare][,sector=4096][,ro].
     #[arg(long)]
     disk: Vec<String>,
@@ -313,6 +316,7 @@ fn order(
             memory: guest.memory,
             cmdline: guest.cmdline.clone(),
             driver: guest.driver,
+            emulated: guest.emulated,
         },
         script: String::new(),
         dom0_script: None,

@@ -14,6 +14,7 @@
 //! # driver: mainline       Linux's own frontends
 //! # load: none             modules to insert, with commas; all four if not said
 //! # allow: WARNING: text   kernel log lines with this text are no failure; may be repeated
+//! # emulated: yes          a disk xvda and a second interface that are emulated as well
 //! # ends: guest            the guest ends in this test: its script exits first, dom0's script says how it went
 //! ```
 //!
@@ -107,6 +108,7 @@ impl Test {
             "disk" => self.disks.push(text),
             "vif" => self.vifs.push(text),
             "load" => self.load = Some(text),
+            "emulated" if value == "yes" => self.guest.emulated = true,
             "allow" => self.allow.push(text),
             "ends" if value == "guest" && self.dom0_script.is_some() => self.ends = true,
             "ends" => bail!("only the guest can end, and a script in dom0 must look at it"),

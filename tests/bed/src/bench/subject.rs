@@ -63,6 +63,7 @@ pub fn guest(driver: Driver) -> Guest {
         memory: MEMORY,
         cmdline: CMDLINE.to_owned(),
         driver,
+        emulated: false,
     }
 }
 
