@@ -6,6 +6,29 @@
 #include <linux/interrupt.h>
 #include <linux/types.h>
 
+/* emulated.c; mirrored by RawEmulated in linux/src/emulated.rs */
+struct device;
+
+struct xenpv_emulated {
+	const char *name;
+	u32 openers;	/* of a disk */
+	u32 port;
+	u32 device;
+	u16 class;	/* the PCI function's, upper 16 bits */
+	u8 disk;	/* it is a disk, not a PCI function */
+	u8 cdrom;
+	u8 placed;	/* port and device are known */
+};
+
+int xenpv_emulated_find(struct device **found, u32 room);
+void xenpv_emulated_put(struct device *dev);
+void xenpv_emulated_describe(struct device *dev, struct xenpv_emulated *out);
+void xenpv_emulated_detach(struct device *disk);
+void xenpv_emulated_remove(struct device *function);
+void xenpv_emulated_rescan(void);
+void xenpv_emulated_save(struct device *function);
+void xenpv_emulated_restore(struct device *function);
+
 /* file.c; mirrored by Ready and RawHooks in linux/src/file.rs */
 struct wait_queue_head;
 struct xenpv_file_device;

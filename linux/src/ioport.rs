@@ -31,6 +31,18 @@ pub unsafe fn read16(port: u16) -> u16 {
     value
 }
 
+/// Writes a byte to `port`.
+///
+/// # Safety
+///
+/// As [`write16`].
+pub unsafe fn write8(port: u16, value: u8) {
+    // SAFETY: The instruction touches no memory of ours; what the device does is the caller's promise.
+    unsafe {
+        asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
+    };
+}
+
 /// Writes 16 bits to `port`.
 ///
 /// # Safety

@@ -9,6 +9,7 @@
 pub mod bus;
 pub mod clocksource;
 pub mod delayed_work;
+pub mod emulated;
 pub mod file;
 pub mod hotplug;
 pub mod ioport;

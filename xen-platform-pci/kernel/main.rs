@@ -57,12 +57,14 @@ impl kernel::Module for Platform {
         surroundings::check_builtin()?;
         let hypercalls = Hypercalls::start(parameters.hypercall)?;
         let device = surroundings::claim_device()?;
-        unplug::introduce()?;
+        let device_model = unplug::introduce()?;
         let panic = crash::report()?;
         let intx = device.intx();
         let events = step("event channels", xen_events::start(parameters.upcall, intx))?;
         let clock = step("clock", xen_clock::start())?;
         let grants = step("grant table", xen_grants::start())?;
+        // As late as may be: from here on nothing is expected to fail. Before the bus, for the devices' paravirtual twins.
+        device_model.unplug(parameters.unplug)?;
         let bus = step("xenstore and bus", xen_bus::start())?;
         let control = control::Control::start()?;
         let report = report::publish()?;

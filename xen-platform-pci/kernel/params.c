@@ -12,6 +12,14 @@ static char *upcall = "auto";
 module_param(upcall, charp, 0444);
 MODULE_PARM_DESC(upcall, "How Xen calls us: auto (default), vector (an interrupt vector for each vCPU), intx (the platform device's PCI line, vCPU 0 only)");
 
+static char *unplug = "never";
+module_param(unplug, charp, 0444);
+MODULE_PARM_DESC(unplug, "Emulated devices to take away: never (default), all, or some of ide-disks, aux-ide-disks, nics and nvme with commas between");
+
+static bool unplug_force;
+module_param(unplug_force, bool, 0444);
+MODULE_PARM_DESC(unplug_force, "Take emulated disks away even if they are in use: n (default), y");
+
 const char *xenpv_param_hypercall(void)
 {
 	return hypercall;
@@ -20,4 +28,14 @@ const char *xenpv_param_hypercall(void)
 const char *xenpv_param_upcall(void)
 {
 	return upcall;
+}
+
+const char *xenpv_param_unplug(void)
+{
+	return unplug;
+}
+
+bool xenpv_param_unplug_force(void)
+{
+	return unplug_force;
 }

@@ -2,7 +2,11 @@
 #ifndef XENPV_PARAMS_H
 #define XENPV_PARAMS_H
 
+#include <linux/types.h>
+
 const char *xenpv_param_hypercall(void);
 const char *xenpv_param_upcall(void);
+const char *xenpv_param_unplug(void);
+bool xenpv_param_unplug_force(void);
 
 #endif

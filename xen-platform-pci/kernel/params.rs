@@ -3,10 +3,15 @@
 
 use kernel::ffi::c_char;
 use kernel::prelude::*;
+use platform_core::unplug::{Classes, CHOICES};
+
+use crate::unplug::Wanted;
 
 extern "C" {
     fn xenpv_param_hypercall() -> *const c_char;
     fn xenpv_param_upcall() -> *const c_char;
+    fn xenpv_param_unplug() -> *const c_char;
+    fn xenpv_param_unplug_force() -> bool;
 }
 
 /// What the parameters say.
@@ -16,6 +21,8 @@ pub(crate) struct Parameters {
     pub(crate) hypercall: xen_hypercall::Mode,
     /// `upcall=`
     pub(crate) upcall: xen_events::Upcall,
+    /// `unplug=`, `unplug_force=`
+    pub(crate) unplug: Wanted,
 }
 
 impl Parameters {
@@ -27,6 +34,7 @@ impl Parameters {
         Ok(Self {
             hypercall: hypercall()?,
             upcall: upcall()?,
+            unplug: unplug()?,
         })
     }
 }
@@ -48,6 +56,17 @@ fn upcall() -> Result<xen_events::Upcall> {
         b"intx" => Ok(xen_events::Upcall::Intx),
         _ => Err(refused("upcall", value, "auto, vector or intx")),
     }
+}
+
+fn unplug() -> Result<Wanted> {
+    // SAFETY: As in `hypercall`.
+    let (value, force) = unsafe {
+        let value = CStr::from_char_ptr(xenpv_param_unplug());
+        (value, xenpv_param_unplug_force())
+    };
+    let classes =
+        Classes::parse(value.to_bytes()).ok_or_else(|| refused("unplug", value, CHOICES))?;
+    Ok(Wanted { classes, force })
 }
 
 fn refused(name: &str, value: &CStr, choices: &str) -> Error {

@@ -1,51 +1,172 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Telling the device model who we are (`docs/misc/hvm-emulated-unplug.pandoc` in Xen).
-//!
-//! The host's administrator can blacklist a driver by product and build number. Nothing is unplugged here: what the
-//! device model emulates stays.
+//! Telling the device model who we are, and having it take emulated devices away; see [`platform_core::unplug`].
 
-use kernel::error::code::EPERM;
+use kernel::error::code::{EBUSY, EOPNOTSUPP, EPERM};
 use kernel::prelude::*;
+use linux::emulated::{rescan, Emulated, What};
 use linux::ioport;
+use platform_core::unplug::{self, AtaPlace, Classes, Kind, NoProtocol, Ports, Protocol};
 
-/// Reading says whether the protocol is there; 16 bits.
-const MAGIC_PORT: u16 = 0x10;
-/// Writing 32 bits to the same port tells the build number.
-const BUILD_PORT: u16 = 0x10;
-/// Reading 8 bits tells the protocol's version.
-const VERSION_PORT: u16 = 0x12;
-/// Writing 16 bits to the same port tells the product.
-const PRODUCT_PORT: u16 = 0x12;
+/// What the parameters ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// `unplug=`
+    pub(crate) classes: Classes,
+    /// `unplug_force=`
+    pub(crate) force: bool,
+}
 
-/// The protocol is there.
-const MAGIC: u16 = 0x49d2;
-/// The product and build that were told are blacklisted.
-const BLACKLISTED: u16 = 0xd249;
+/// The device model, as it answered.
+pub(crate) struct DeviceModel(core::result::Result<Protocol, NoProtocol>);
 
-/// `linux` in `xen/include/public/hvm/pvdrivers.h`.
-const PRODUCT: u16 = 3;
-/// Build number of this driver.
-pub(crate) const BUILD: u32 = 1;
+/// The ports of a Xen guest with a platform device.
+struct Device(());
 
-/// Tells product and build, where the device model wants to know them.
+impl Device {
+    /// # Safety
+    /// This is a Xen guest with a platform device: the ports that [`unplug`] uses are those of the protocol or, without
+    /// it, not decoded.
+    unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Ports for Device {
+    fn read8(&mut self, port: u16) -> u8 {
+        // SAFETY: By the contract of `new`; a read changes nothing.
+        unsafe { ioport::read8(port) }
+    }
+
+    fn read16(&mut self, port: u16) -> u16 {
+        // SAFETY: As in `read8`.
+        unsafe { ioport::read16(port) }
+    }
+
+    fn write8(&mut self, port: u16, value: u8) {
+        // SAFETY: By the contract of `new`; the protocol's log takes any byte.
+        unsafe { ioport::write8(port, value) };
+    }
+
+    fn write16(&mut self, port: u16, value: u16) {
+        // SAFETY: By the contract of `new`; what is unplugged is not in use any more, or the administrator has said to do
+        // it all the same.
+        unsafe { ioport::write16(port, value) };
+    }
+
+    fn write32(&mut self, port: u16, value: u32) {
+        // SAFETY: By the contract of `new`; the build number changes nothing but the answer at the first port.
+        unsafe { ioport::write32(port, value) };
+    }
+}
+
+/// The ports.
+fn ports() -> Device {
+    // SAFETY: The module claims the platform device of a Xen guest before it comes here.
+    unsafe { Device::new() }
+}
+
+/// Tells product and build, where the device model wants to know them. With the platform device claimed.
 ///
 /// # Errors
 /// `EPERM` when they are blacklisted.
-pub(crate) fn introduce() -> Result {
-    // SAFETY: On a Xen guest with a platform device, which the caller has seen, the ports are those of the unplug
-    // protocol or, without it, not decoded: reads give all ones then. Telling product and build changes nothing but
-    // the answer at the first port.
-    let answer = unsafe {
-        if ioport::read16(MAGIC_PORT) != MAGIC || ioport::read8(VERSION_PORT) == 0 {
-            return Ok(());
-        }
-        ioport::write16(PRODUCT_PORT, PRODUCT);
-        ioport::write32(BUILD_PORT, BUILD);
-        ioport::read16(MAGIC_PORT)
-    };
-    if answer == BLACKLISTED {
-        pr_err!("the host blacklists this driver (product {PRODUCT}, build {BUILD}): remove it from the host's /mh/driver-blacklist, or use the emulated devices\n");
+pub(crate) fn introduce() -> Result<DeviceModel> {
+    let greeted = unplug::greet(&mut ports());
+    if greeted == Err(NoProtocol::Blacklisted) {
+        pr_err!(
+            "the host blacklists this driver (product {}, build {}): remove it from the host's /mh/driver-blacklist, or use the emulated devices\n",
+            unplug::PRODUCT,
+            unplug::BUILD
+        );
         return Err(EPERM);
     }
+    Ok(DeviceModel(greeted))
+}
+
+impl DeviceModel {
+    /// Takes what is wanted out of Linux, then has the device model take it away.
+    ///
+    /// # Errors
+    /// `EBUSY` when a disk that would go is in use, `EOPNOTSUPP` when the device model cannot do it, each with a line;
+    /// `ENOMEM`. Nothing has gone then.
+    pub(crate) fn unplug(&self, wanted: Wanted) -> Result {
+        if wanted.classes.is_empty() {
+            return Ok(());
+        }
+        let protocol = self.0.map_err(|why| {
+            pr_err!(
+                "unplug=: the device model cannot do it ({}); load without unplug=\n",
+                match why {
+                    NoProtocol::Absent => "it does not know the unplug protocol",
+                    NoProtocol::Version(_) => "it speaks an unknown version of the unplug protocol",
+                    NoProtocol::Blacklisted => "it refuses this driver",
+                }
+            );
+            EOPNOTSUPP
+        })?;
+        let devices = Emulated::find()?;
+        check_unused(&devices, wanted)?;
+        let classes = wanted.classes;
+        protocol.log(&mut ports(), "xenpv: unplugging emulated devices");
+        let stays = |device: &&Emulated| !goes_whole(device, classes);
+        devices.iter().filter(stays).for_each(Emulated::save);
+        for device in devices.iter().filter(|device| goes(device, classes)) {
+            pr_info!("unplugging {}\n", device.name());
+            device.take_out();
+        }
+        protocol.unplug(&mut ports(), classes);
+        devices.iter().filter(stays).for_each(Emulated::restore);
+        // What was passed through to the guest looks like emulated devices, and has stayed.
+        rescan();
+        Ok(())
+    }
+}
+
+/// Refuses when a disk that would go is in use.
+fn check_unused(devices: &[Emulated], wanted: Wanted) -> Result {
+    for device in devices {
+        let What::Disk { openers, .. } = device.what() else {
+            continue;
+        };
+        if openers == 0 || !vanishes(device, wanted.classes) {
+            continue;
+        }
+        if !wanted.force {
+            pr_err!(
+                "unplug= would take the disk {} away, which is in use: use its paravirtual twin instead, or unplug_force=1\n",
+                device.name()
+            );
+            return Err(EBUSY);
+        }
+        pr_warn!(
+            "the disk {} is in use and goes all the same: unplug_force=1\n",
+            device.name()
+        );
+    }
     Ok(())
+}
+
+/// Whether the device model takes `device` away, by itself or with its controller.
+fn vanishes(device: &Emulated, classes: Classes) -> bool {
+    let Some(kind) = Kind::of_class(device.class()) else {
+        return false;
+    };
+    match device.what() {
+        What::Function => kind.goes_whole() && classes.take(kind, None),
+        What::Disk { cdrom: true, .. } => false,
+        What::Disk { place, .. } => {
+            let place = place.map(|(port, device)| AtaPlace { port, device });
+            classes.take(kind, place)
+        }
+    }
+}
+
+/// Whether `device` is a function that goes.
+fn goes_whole(device: &Emulated, classes: Classes) -> bool {
+    device.what() == What::Function && vanishes(device, classes)
+}
+
+/// Whether `device` is to be taken out by itself: a disk whose controller goes, goes with it.
+fn goes(device: &Emulated, classes: Classes) -> bool {
+    let with_controller = Kind::of_class(device.class()).is_some_and(Kind::goes_whole);
+    vanishes(device, classes) && (device.what() == What::Function || !with_controller)
 }
