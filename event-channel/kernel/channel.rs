@@ -4,6 +4,7 @@
 use crate::gate::{DeviceEvents, EventHandler, Gate, Gated};
 use crate::service::{service, Service, BINDING};
 use crate::slot::{Slot, CHIP};
+use event_channel::user::Source;
 use event_channel::{Binding, MaskReason, PortIndex, PORTS};
 use kernel::cpu::CpuId;
 use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
@@ -29,6 +30,17 @@ impl OpenPort {
     /// Takes care of a port that Xen has just given to us.
     pub(crate) fn ours(port: Port) -> Self {
         Self { port, ours: true }
+    }
+
+    /// Opens a port as `source` says.
+    fn from(source: Source) -> Result<Self> {
+        let port = match source {
+            Source::Unbound(remote) => Xen.evtchn_alloc_unbound(remote),
+            Source::Interdomain(remote, port) => Xen.evtchn_bind_interdomain(remote, port),
+            Source::Virq(virq) => Xen.evtchn_bind_virq(virq, VcpuId(0)),
+            Source::Static(port) => return Ok(Self::borrowed(port)),
+        };
+        Ok(Self::ours(port.map_err(to_error)?))
     }
 
     /// Uses a port that somebody else closes.
@@ -75,6 +87,10 @@ impl BoundSlot {
             ENOSPC
         })?;
         let slot = service.slots().make(port)?;
+        // Before Xen hears of it: somebody may ask for a port that is another's.
+        if slot.state().binding() != Binding::Free {
+            return Err(EBUSY);
+        }
         let home = match bound {
             Some(cpu) => cpu,
             None => service.choose(None, |_| true).ok_or(ENODEV)?,
@@ -215,6 +231,25 @@ impl EventChannel {
         Self::bind(OpenPort::borrowed(port), None, name, handler, device)
     }
 
+    /// Opens a port as `source` says, and has its events handled by what `handler` makes for its number.
+    ///
+    /// # Errors
+    /// `EBUSY` when the port has a handler, what `handler` said, else as [`Self::alloc_unbound`].
+    pub(crate) fn open<H: EventHandler>(
+        source: Source,
+        name: &CStr,
+        handler: impl FnOnce(PortIndex) -> Result<Arc<H>>,
+    ) -> Result<Self> {
+        let fixed = match source {
+            Source::Virq(_) => Some(first_cpu()?),
+            _ => None,
+        };
+        let open = OpenPort::from(source)?;
+        let port = PortIndex::new(open.port()).ok_or(ENOSPC)?;
+        let device = Arc::pin_init(DeviceEvents::new(), GFP_KERNEL)?;
+        Self::bind(open, fixed, name, handler(port)?, device)
+    }
+
     fn bind<H: EventHandler>(
         open: OpenPort,
         fixed: Option<CpuId>,
@@ -310,6 +345,12 @@ impl Drop for EventChannel {
         let _binding = BINDING.lock();
         self.bound.slot.set_irq(0);
     }
+}
+
+/// The CPU that is vCPU 0.
+fn first_cpu() -> Result<CpuId> {
+    let cpu = service().and_then(|service| service.cpu_of(VcpuId(0)));
+    cpu.ok_or(ENODEV)
 }
 
 /// The vCPU of a CPU that serves events.

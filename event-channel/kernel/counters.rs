@@ -2,10 +2,12 @@
 //! What the upcalls and the ports have done, for people and tests.
 
 use crate::service::{service, Service};
+use crate::user;
 use core::fmt;
 use event_channel::Binding;
 
-/// Prints the counters of this moment, a `name value` line each: the open channels; for each CPU that has been online
+/// Prints the counters of this moment, a `name value` line each: the open channels, and those of them
+/// that processes have; for each CPU that has been online
 /// Xen's number of it, the ports that it serves, its upcalls, those of them that found nothing, its events, the upcalls that
 /// were put off and the pauses in storms; for each bound port its CPU and its events.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,7 @@ impl fmt::Display for Counters {
             return Ok(());
         };
         writeln!(f, "channels {}", service.channels())?;
+        writeln!(f, "user_ports {}", user::open_ports())?;
         cpus(service, f)?;
         ports(service, f)
     }

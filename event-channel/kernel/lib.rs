@@ -13,9 +13,12 @@
 //! A driver has an [`EventChannel`]; dropping it masks the port, waits for the handler, and closes the port. Where ports
 //! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs. Virtual interrupts and IPIs stay on their CPU.
 //!
+//! A process has ports of its own through /dev/xen/evtchn (`user`).
+//!
 //! The platform module calls [`start`] once and drops [`Events`] last, when all channels are gone.
 //!
-//! C counterparts: `drivers/xen/events/events_base.c`, `drivers/xen/platform-pci.c`, `arch/x86/xen/enlighten_hvm.c`.
+//! C counterparts: `drivers/xen/events/events_base.c`, `drivers/xen/platform-pci.c`, `arch/x86/xen/enlighten_hvm.c`,
+//! `drivers/xen/evtchn.c`.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 mod channel;
@@ -28,11 +31,13 @@ mod service;
 mod shared_info;
 mod slot;
 mod upcall;
+mod user;
 
 pub use channel::{ChannelCounters, EventChannel};
 pub use counters::{counters, Counters};
 pub use event_channel::Handled;
 pub use gate::{DeviceEvents, EventHandler};
 pub use service::{start, time_info, Events, Upcall};
+pub use user::EventDevice;
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -140,6 +140,12 @@ impl Service {
         self.cpus.get(usize::try_from(number).ok()?)
     }
 
+    /// The CPU that is this vCPU, if it serves events.
+    pub(crate) fn cpu_of(&self, vcpu: VcpuId) -> Option<CpuId> {
+        let is = |cpu: &&Cpu| cpu.is_ready() && cpu.vcpu() == Some(vcpu);
+        self.cpus.iter().find(is).map(|cpu| cpu.number)
+    }
+
     /// How upcalls come: not [`Upcall::Auto`].
     pub(crate) fn mode(&self) -> Upcall {
         self.mode

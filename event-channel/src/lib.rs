@@ -19,6 +19,8 @@
 //! 6. [`Throttle`]: for how long a port is closed whose peer sends events without work.
 //! 7. [`Move`]: how a bound port changes its CPU.
 //!
+//! Beside them [`user`]: what a process that has ports of its own may ask for.
+//!
 //! Everything here is atomic and lock-free, for Xen sets bits at any time and an
 //! upcall must not wait. Wherever only Xen can finish the work, the answer is
 //! [`Raise::Needed`], and the caller makes the hypercall.
@@ -45,6 +47,7 @@ mod shared;
 mod storm;
 mod sync;
 mod throttle;
+pub mod user;
 
 pub use moving::{lost_events, Move};
 pub use port::{Binding, MaskReason, PortInUse, PortState};

@@ -12,7 +12,7 @@
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
 //! 7. the toolstack's requests to the guest ([`control`]),
 //! 8. the report for tests ([`report`]),
-//! 9. the store for processes, /dev/xen/xenbus.
+//! 9. event channels and the store for processes, /dev/xen/evtchn and /dev/xen/xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -40,6 +40,7 @@ module! {
 /// Everything that is up. Fields are dropped in this order, the reverse of the way up.
 struct Platform {
     _store: Option<xen_bus::StoreDevice>,
+    _ports: Option<xen_events::EventDevice>,
     _report: report::Report,
     _control: control::Control,
     bus: xen_bus::Bus,
@@ -68,10 +69,12 @@ impl kernel::Module for Platform {
         let bus = step("xenstore and bus", xen_bus::start())?;
         let control = control::Control::start()?;
         let report = report::publish()?;
-        // Processes may have it open at once, and then nothing may fail any more: the guest goes on without it.
+        // Processes may have these open at once, and then nothing may fail any more: the guest goes on without them.
+        let ports = step("/dev/xen/evtchn", xen_events::EventDevice::show()).ok();
         let store = step("/dev/xen/xenbus", xen_bus::StoreDevice::show()).ok();
         Ok(Self {
             _store: store,
+            _ports: ports,
             _report: report,
             _control: control,
             bus,

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! /dev/xen/evtchn: event channels for processes of the guest, as libxenevtchn wants them.
+//!
+//! An event masks its port and notes that the port is to be read. A read gives the numbers of such ports, a write of a
+//! number opens the port again. So each port has one event at most that nobody has read, there is nothing that could
+//! overflow, and a peer that sends events without end reaches no further than the first.
+//!
+//! What may be asked is decided in [`event_channel::user`].
+
+use crate::channel::EventChannel;
+use crate::gate::EventHandler;
+use crate::service::service;
+use core::mem::take;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use event_channel::user::{in_turn, Command, Refused, Source, ARGUMENT_MAX};
+use event_channel::{Handled, MaskReason, PortIndex};
+use kernel::error::code::{EACCES, EAGAIN, EINVAL, ENODEV, ENOSPC, ENOSYS, ENOTCONN};
+use kernel::prelude::*;
+use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::uaccess::{UserPtr, UserSlice, UserSliceReader, UserSliceWriter};
+use linux::file::{Device, File, Ready};
+use linux::thread::{Sleep, WaitQueue};
+use xen_sys::{Domid, Port};
+
+/// Most ports of all files together: half of those that there are.
+const PORTS_MAX: usize = event_channel::PORTS as usize / 2;
+/// Ports that are moved from or to a process at once.
+const BATCH: usize = 64;
+/// Bytes of a port's number.
+const NUMBER: usize = size_of::<u32>();
+
+/// Ports of all files.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many ports processes have.
+pub(crate) fn open_ports() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// One of the ports that processes have.
+struct Counted(());
+
+impl Counted {
+    fn new() -> Result<Self> {
+        let more = |count: usize| (count < PORTS_MAX).then(|| count.saturating_add(1));
+        OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .map_err(|_| ENOSPC)?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Masks the port of an event and notes it.
+struct Noter {
+    port: PortIndex,
+    /// There is an event that nobody has read.
+    pending: AtomicBool,
+    file: Arc<PortFile>,
+}
+
+impl EventHandler for Noter {
+    fn handle(&self) -> Handled {
+        let slot = service().and_then(|service| Some((service, service.slots().get(self.port)?)));
+        if let Some((service, slot)) = slot {
+            slot.mask(service.ports(), MaskReason::Driver);
+        }
+        // After the mask: who sees this may open the port at once.
+        self.pending.store(true, Ordering::Release);
+        self.file.tell();
+        // The process says when there may be another one.
+        Handled::Work
+    }
+}
+
+/// A port of a file.
+struct UserPort {
+    channel: EventChannel,
+    noter: Arc<Noter>,
+    _count: Counted,
+}
+
+/// What a file has.
+struct Table {
+    ports: KVec<UserPort>,
+    /// The place of the port that was read last.
+    last: usize,
+    restriction: Option<Domid>,
+}
+
+impl Table {
+    fn find(&self, port: Port) -> Result<usize> {
+        let is = |it: &UserPort| it.channel.port() == port;
+        self.ports.iter().position(is).ok_or(ENOTCONN)
+    }
+
+    fn get(&self, port: Port) -> Result<&UserPort> {
+        self.ports.get(self.find(port)?).ok_or(ENOTCONN)
+    }
+}
+
+/// An open file.
+#[pin_data]
+struct PortFile {
+    #[pin]
+    table: Mutex<Table>,
+    /// Where readers and pollers wait.
+    #[pin]
+    queue: WaitQueue,
+    /// Counts events.
+    news: AtomicU32,
+    /// Makes handlers' references to the file.
+    #[pin]
+    itself: Mutex<Option<Arc<PortFile>>>,
+}
+
+impl PortFile {
+    fn tell(&self) {
+        self.news.fetch_add(1, Ordering::AcqRel);
+        self.queue.wake_all();
+    }
+
+    fn bind(&self, source: Source) -> Result<usize> {
+        let count = Counted::new()?;
+        let file = self.itself.lock().clone().ok_or(ENODEV)?;
+        let mut noter = None;
+        let channel = EventChannel::open(source, c"evtchn", |port| {
+            let new = Noter {
+                port,
+                pending: AtomicBool::new(false),
+                file,
+            };
+            Ok(noter.insert(Arc::new(new, GFP_KERNEL_ACCOUNT)?).clone())
+        })?;
+        let port = channel.port();
+        let new = UserPort {
+            channel,
+            noter: noter.ok_or(ENODEV)?,
+            _count: count,
+        };
+        self.table.lock().ports.push(new, GFP_KERNEL_ACCOUNT)?;
+        // An event may have come before the port had its place.
+        self.tell();
+        Ok(port.0 as usize)
+    }
+
+    fn perform(&self, command: Command) -> Result<usize> {
+        match command {
+            Command::Bind(source) => return self.bind(source),
+            Command::Unbind(port) => {
+                let gone = {
+                    let mut table = self.table.lock();
+                    let index = table.find(port)?;
+                    table.ports.remove(index)
+                };
+                drop(gone);
+            }
+            Command::Notify(port) => self.table.lock().get(port)?.channel.notify(),
+            Command::Reset => {
+                for it in self.table.lock().ports.iter() {
+                    it.noter.pending.store(false, Ordering::Release);
+                }
+            }
+            Command::Restrict(domain) => {
+                self.table.lock().restriction = Some(domain);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Takes ports with an event, as many as there is room for.
+    fn collect(&self, room: &mut [u32]) -> usize {
+        let mut table = self.table.lock();
+        let Table { ports, last, .. } = &mut *table;
+        let pending = |place: usize| {
+            ports
+                .get(place)
+                .is_some_and(|it| it.noter.pending.swap(false, Ordering::AcqRel))
+        };
+        let mut count = 0usize;
+        let (len, size) = (ports.len(), room.len());
+        *last = in_turn(len, *last, size, pending, |place| {
+            if let (Some(it), Some(to)) = (ports.get(place), room.get_mut(count)) {
+                *to = it.channel.port().0;
+                count = count.saturating_add(1);
+            }
+        });
+        count
+    }
+
+    /// These were taken, but could not be given to the process.
+    fn put_back(&self, ports: &[u32]) {
+        let table = self.table.lock();
+        for port in ports {
+            if let Ok(it) = table.get(Port(*port)) {
+                it.noter.pending.store(true, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl File for PortFile {
+    fn open() -> Result<Arc<Self>> {
+        let table = Table {
+            ports: KVec::new(),
+            last: 0,
+            restriction: None,
+        };
+        let file = Arc::pin_init(
+            pin_init!(Self {
+                table <- new_mutex!(table),
+                queue <- WaitQueue::new(),
+                news: AtomicU32::new(0),
+                itself <- new_mutex!(None),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        *file.itself.lock() = Some(file.clone());
+        Ok(file)
+    }
+
+    fn read(&self, mut to: UserSliceWriter, may_wait: bool) -> Result<usize> {
+        let mut ports = [0; BATCH];
+        let room = ports
+            .get_mut(..(to.len() / NUMBER).min(BATCH))
+            .unwrap_or(&mut []);
+        if room.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let seen = self.news.load(Ordering::Acquire);
+            let count = self.collect(room);
+            let found = room.get(..count).unwrap_or(&[]);
+            if !found.is_empty() {
+                for port in found {
+                    to.write_slice(&port.to_ne_bytes())
+                        .inspect_err(|_| self.put_back(found))?;
+                }
+                return Ok(found.len().saturating_mul(NUMBER));
+            }
+            if !may_wait {
+                return Err(EAGAIN);
+            }
+            let news = || self.news.load(Ordering::Acquire) != seen;
+            self.queue.wait(Sleep::Interruptible, None, news)?;
+        }
+    }
+
+    fn write(&self, mut from: UserSliceReader, _: bool) -> Result<usize> {
+        let mut taken = 0usize;
+        while from.len() >= NUMBER && taken < kernel::page::PAGE_SIZE {
+            let mut number = [0; NUMBER];
+            from.read_slice(&mut number)?;
+            taken = taken.saturating_add(NUMBER);
+            // A number that is no port of the file's is none of its business.
+            if let Ok(it) = self.table.lock().get(Port(u32::from_ne_bytes(number))) {
+                it.channel.unmask();
+            }
+        }
+        Ok(taken)
+    }
+
+    fn ready(&self) -> Ready {
+        let table = self.table.lock();
+        let pending = |it: &UserPort| it.noter.pending.load(Ordering::Acquire);
+        Ready {
+            readable: table.ports.iter().any(pending),
+            writable: true,
+            error: false,
+        }
+    }
+
+    fn queue(&self) -> &WaitQueue {
+        &self.queue
+    }
+
+    fn ioctl(&self, command: u32, argument: UserPtr) -> Result<usize> {
+        let len = Command::argument_len(command).ok_or(ENOSYS)?;
+        let mut bytes = [0; ARGUMENT_MAX];
+        UserSlice::new(argument, len)
+            .reader()
+            .read_slice(bytes.get_mut(..len).unwrap_or(&mut []))?;
+        let restriction = self.table.lock().restriction;
+        let command =
+            Command::of(command, &bytes, restriction).map_err(|refused| match refused {
+                Refused::Unknown => ENOSYS,
+                Refused::Invalid => EINVAL,
+                Refused::Restricted => EACCES,
+            })?;
+        self.perform(command)
+    }
+
+    fn closed(self: Arc<Self>) {
+        let ports = take(&mut self.table.lock().ports);
+        // Each waits for its handler, which has a reference to the file.
+        drop(ports);
+        let itself = self.itself.lock().take();
+        drop(itself);
+    }
+}
+
+/// The device, as long as this lives. Dropped before [`crate::Events`], with no file open.
+pub struct EventDevice {
+    _device: Device<PortFile>,
+}
+
+impl EventDevice {
+    /// Shows /dev/xen/evtchn. Processes may have it open from then on.
+    ///
+    /// # Errors
+    /// `EEXIST` when there is one, `ENOMEM`.
+    pub fn show() -> Result<Self> {
+        Ok(Self {
+            _device: Device::register(c"xen/evtchn")?,
+        })
+    }
+}
