@@ -318,8 +318,8 @@ impl EventChannel {
     /// Lets `cpu` serve the channel, as a write to its smp_affinity does. Process context.
     ///
     /// # Errors
-    /// `EINVAL` when the CPU is offline or the channel does not move, or what Xen said. With upcalls by PCI line one CPU serves all channels and
-    /// this changes nothing.
+    /// `EINVAL` when the CPU is offline or the channel does not move, or what Xen said. With upcalls by PCI line one CPU
+    /// serves all channels and this changes nothing.
     pub fn set_affinity(&self, cpu: CpuId) -> Result {
         self.irq.set_cpu(cpu)
     }

@@ -11,7 +11,8 @@
 //! 4. When that finds no work, again and again, its [gate](gate) closes the port for a time.
 //!
 //! A driver has an [`EventChannel`]; dropping it masks the port, waits for the handler, and closes the port. Where ports
-//! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs. Virtual interrupts and IPIs stay on their CPU.
+//! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs.
+//! Virtual interrupts and IPIs stay on their CPU.
 //!
 //! A process has ports of its own through /dev/xen/evtchn (`user`).
 //!

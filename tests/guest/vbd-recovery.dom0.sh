@@ -23,21 +23,8 @@ announce 131064
 sync_wait resized 200
 xl block-detach guest xvdf
 
-# A backend of a few nodes that connects and then answers nothing, whatever the frontend asks.
-id=$(xl domid guest)
-front=/local/domain/$id/device/vbd/51808
-back=/local/domain/0/silent/$id/51808
-published() { [ "$(xenstore-read "$front/state")" = 3 ]; }
 sync_wait slow 200
-xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$id" "$back/online" 1 "$back/state" 2
-xenstore-write "$back/sectors" 131072 "$back/sector-size" 512 "$back/info" 0
-xenstore-chmod -r "$back" n0 "r$id"
-xenstore-write "$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" 51808 \
-  "$front/device-type" disk "$front/state" 1
-xenstore-chmod -r "$front" "n$id" r0
-wait_for 30 published
-xenstore-write "$back/state" 4
+mute_backend 51808
 sync_wait over 400
-xenstore-rm "$front"
-xenstore-rm "$back"
+xenstore-rm "$front" "$back"
 sync_wait done 200
