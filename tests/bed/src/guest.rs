@@ -25,6 +25,11 @@ const BOOTS: u32 = 3;
 /// How long one may take; on an idle machine it is a minute with four vCPUs.
 const GUEST_BOOT_LIMIT: Duration = Duration::from_secs(300);
 
+/// Puts the TSC's frequency, which Xen has measured, into a guest's configuration.
+const SET_TSC_KHZ: &str =
+    "khz=$(xl info | sed -n 's/^cpu_mhz *: *//p' | tr -d .) && [ -n \"$khz\" ] && \
+    sed -i \"s/TSC_KHZ/$khz/\" /tmp/guest/config";
+
 /// Linux's own frontends.
 pub const MAINLINE_MODULES: &[&str] = &["xen-blkfront", "xen-netfront"];
 
@@ -81,7 +86,7 @@ impl fmt::Display for Guest {
 }
 
 impl Guest {
-    /// The kernel's whole command line.
+    /// The kernel's whole command line, with TSC_KHZ for what [`create`] finds out.
     fn kernel_options(&self) -> String {
         let link = format!(
             "memmap={}M${:#x} xenbed.link={LINK_GFN:#x}",
@@ -89,7 +94,9 @@ impl Guest {
             LINK_GFN << 12
         );
         let driver = match self.driver {
-            Driver::Xenpv => "xen_nopv earlyprintk=xen keep_bootcon",
+            // Linux cannot calibrate the TSC here, and would read hpet instead, an exit each time: with four vCPUs on one
+            // CPU the timer's interrupts then leave no time for anything else.
+            Driver::Xenpv => "xen_nopv earlyprintk=xen keep_bootcon tsc_early_khz=TSC_KHZ",
             Driver::Mainline => "console=hvc0 xen_emul_unplug=unnecessary",
         };
         format!("loglevel=4 edd=off no_timer_check nokaslr mitigations=off tsc=reliable {driver} {link} {}", self.cmdline)
@@ -178,6 +185,7 @@ fn create(session: &mut Session, guest: &Guest) -> Result<()> {
         guest.config().as_bytes(),
         false,
     )?;
+    session.run_ok(Side::Dom0, SET_TSC_KHZ, COMMAND_LIMIT)?;
     session.run_ok(Side::Dom0, "xl create -q /tmp/guest/config || { cat /var/log/xen/*.log; exit 1; }; rm /tmp/guest/[iv]*", COMMAND_LIMIT)?;
     let domid = session.run_ok(Side::Dom0, &format!("xl domid {NAME}"), COMMAND_LIMIT)?;
     session.attach(
