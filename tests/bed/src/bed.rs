@@ -86,7 +86,8 @@ impl Bed {
         let release = &toolchain.kernel.release;
         let mut key = image_key("guest image 4", &dom0.tree, &sources::GUEST)
             .with("release", release)
-            .with("version", &toolchain.kernel.version);
+            .with("version", &toolchain.kernel.version)
+            .with("content", format!("{GUEST_PROGRAMS:?} {GUEST_LINKS:?}"));
         if let Some(tools) = &dom0.tools {
             key = tools::guest_key(key, tools);
         }

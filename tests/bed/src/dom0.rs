@@ -102,7 +102,8 @@ impl Dom0 {
             Purpose::Test => None,
             Purpose::Bench => Some(Tools::open(cache, archive, progress)?),
         };
-        let mut key = image_key("dom0 image 1", &tree, &sources::DOM0);
+        let mut key = image_key("dom0 image 1", &tree, &sources::DOM0)
+            .with("content", format!("{DOM0_PROGRAMS:?} {DOM0_DATA:?}"));
         if let Some(tools) = &tools {
             key = bench::tools::dom0_key(key, tools);
         }
