@@ -26,7 +26,8 @@ for part in $PARTS; do
     while [ ! -e /tmp/stop ]; do
       round=$((round + 1))
       echo "$round" | dd of="/tmp/$part/file" conv=fsync 2>/tmp/dd.err || { echo "write: $(cat /tmp/dd.err)" >/tmp/bad; exit; }
-      echo "$round" >"/tmp/round$part"
+      echo "$round" >"/tmp/new$part"
+      mv "/tmp/new$part" "/tmp/round$part"
     done
   ) &
   writers="$writers $!"

@@ -324,13 +324,13 @@ impl Machine {
     fn step_closing(&mut self, why: Why, now: Millis) {
         use XenbusState as S;
         let closing = self.backend.state == PeerState::Is(S::Closing);
-        if closing || self.has_let_go(why) || self.is_due(now) {
+        if closing || self.has_let_go() || self.is_due(now) {
             self.closed(why, now);
         }
     }
 
     fn step_closed(&mut self, why: Why, now: Millis) {
-        let follows = self.has_let_go(why);
+        let follows = self.has_let_go();
         if !follows && !self.is_due(now) {
             return;
         }
@@ -350,14 +350,13 @@ impl Machine {
     }
 
     /// Whether the backend uses nothing of ours any more.
-    fn has_let_go(&self, why: Why) -> bool {
+    fn has_let_go(&self) -> bool {
         use XenbusState as S;
         match self.backend.state {
             PeerState::Missing | PeerState::Is(S::Closed) => true,
-            // One that was told of our rings may be about to map them; unless it is that state which made us close.
-            PeerState::Is(S::Initialising | S::InitWait) => {
-                !self.offered || matches!(why, Why::Peer | Why::Reset)
-            }
+            // One that was told of our rings may be about to map them, or has done so: xen-blkback does when it is bound
+            // anew, and misses that they are gone if Closed passes before it looks.
+            PeerState::Is(S::Initialising | S::InitWait) => !self.offered,
             _ => false,
         }
     }

@@ -175,6 +175,33 @@ fn every_state_a_former_driver_can_leave_behind() {
     }
 }
 
+/// A backend that starts anew finds the rings of the connection before in the store. It may map them just when they go.
+#[test]
+fn a_backend_that_starts_anew_must_show_that_it_knows_of_the_end() {
+    let mut world = connected(Kind::Blkback);
+    world.log.clear();
+    for state in [S::InitWait, S::Connected] {
+        world.backend.state = PeerState::Is(state);
+        world.input(Input::Backend(world.backend));
+        // Longer than the pause before an attempt to come back.
+        world.now += 1000;
+        world.input(Input::Tick);
+        assert_eq!(world.frontend, S::Closed, "while it is in {state:?}");
+    }
+    assert_eq!(world.states_written(), [S::Closed]);
+    world.settle();
+    assert!(world.machine.is_connected(), "{:?}", world.log);
+}
+
+#[test]
+fn a_backend_that_starts_anew_and_never_shows_it_is_waited_for_within_limits() {
+    let mut world = connected(Kind::Blkback);
+    world.kind = Kind::Dead;
+    world.backend.state = PeerState::Is(S::InitWait);
+    world.settle();
+    assert!(world.published, "{:?}", world.log);
+}
+
 #[test]
 fn a_backend_that_stays_connected_is_used_as_it_stands_after_the_limit() {
     let mut world = World::new(Kind::Dead, S::Connected);
