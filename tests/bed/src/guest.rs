@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 
 use crate::bed::Bed;
 use crate::cache::{Entry, Key};
 use crate::dom0::{keep_console, COMMAND_LIMIT};
+use crate::exec::complaints;
 use crate::progress::Progress;
 use crate::run::Run;
 use crate::session::{Session, Side, LINK_GFN, LINK_PAGES};
@@ -157,8 +158,8 @@ pub fn snapshot(bed: &Bed, guest: &Guest, progress: &dyn Progress) -> Result<Ent
     })
 }
 
-/// Boots a guest. Under emulation one of several vCPUs hangs now and then, before any module of ours is there: then it is
-/// begun anew.
+/// Boots a guest. Under emulation one of several vCPUs hangs now and then or is late, before any module of ours is there:
+/// then it is begun anew.
 fn boot(bed: &Bed, guest: &Guest, dom0: &Entry, to: &Path) -> Result<(Session, Run)> {
     let mut attempts = 1..=BOOTS;
     loop {
@@ -194,7 +195,13 @@ fn create(session: &mut Session, guest: &Guest) -> Result<()> {
             .parse()
             .context("xl domid did not print a number")?,
     )?;
-    session.wait_hello(Side::Guest, GUEST_BOOT_LIMIT)
+    session.wait_hello(Side::Guest, GUEST_BOOT_LIMIT)?;
+    // Kept in a snapshot, a complaint would make every test of it fail.
+    let log = session.run_ok(Side::Guest, "dmesg", COMMAND_LIMIT)?;
+    match complaints(&log).first() {
+        Some(complaint) => bail!("the guest's kernel complained as it booted: {complaint}"),
+        None => Ok(()),
+    }
 }
 
 fn guest_key(bed: &Bed, guest: &Guest) -> Key {

@@ -248,22 +248,43 @@ pub fn run(
 
 struct Report {
     failed: bool,
-    /// It failed by the emulator's fault.
-    emulator_failed: bool,
+    /// What the emulator did, if that is why it failed.
+    emulator_fault: Option<&'static str>,
     text: String,
 }
 
 fn run_one(bed: &Bed, snapshot: &Entry, test: &Test, order: &Order) -> Report {
     let first = attempt(bed, snapshot, test, order);
-    if !first.emulator_failed {
+    let Some(fault) = first.emulator_fault else {
         return first;
-    }
+    };
     let second = attempt(bed, snapshot, test, order);
     let text = format!(
-        "{}\nAGAIN         {}: the emulator interrupted the guest with interrupts off\n{}",
+        "{}\nAGAIN         {}: the emulator {fault}\n{}",
         first.text, test.id, second.text
     );
     Report { text, ..second }
+}
+
+/// What no processor does and no driver in a guest can bring about, so that the run says nothing of the modules.
+fn emulator_fault(run: &Run) -> Option<&'static str> {
+    let log = |name| fs::read_to_string(run.path().join(name)).unwrap_or_default();
+    if interrupted_with_interrupts_off(&log("console.log")) {
+        return Some("interrupted the guest with interrupts off");
+    }
+    stood_still(&log("state.log")).then_some("lost the timer of the whole machine")
+}
+
+/// Whether dom0 as well had not a single timer tick for longer than a guest that runs wild could keep it from its own
+/// processor: Linux's clocksource watchdog, which looks twice a second, says by how much it came too late.
+fn stood_still(state: &str) -> bool {
+    const LIMIT_NS: u64 = 30_000_000_000;
+    state
+        .lines()
+        .filter(|line| line.contains("clocksource: Long readout interval"))
+        .filter_map(|line| line.split_once("wd_nsec: "))
+        .filter_map(|(_, time)| time.trim().parse::<u64>().ok())
+        .any(|time| time > LIMIT_NS)
 }
 
 /// Whether the guest died of an interrupt that was delivered although interrupts were off, in the very first
@@ -287,7 +308,7 @@ fn attempt(bed: &Bed, snapshot: &Entry, test: &Test, order: &Order) -> Report {
         Err(error) => {
             return Report {
                 failed: true,
-                emulator_failed: false,
+                emulator_fault: None,
                 text: format!("FAIL          {}: {error:#}", test.id),
             }
         }
@@ -300,15 +321,14 @@ fn attempt(bed: &Bed, snapshot: &Entry, test: &Test, order: &Order) -> Report {
     let Some(reason) = test.judge(&outcome) else {
         return Report {
             failed: false,
-            emulator_failed: false,
+            emulator_fault: None,
             text: format!("PASS {took:6.1} s  {}: {}", test.id, test.name),
         };
     };
-    let console = fs::read_to_string(run.path().join("console.log")).unwrap_or_default();
     let text = format!("FAIL {took:6.1} s  {}: {}: {reason}\n", test.id, test.name);
     Report {
         failed: true,
-        emulator_failed: interrupted_with_interrupts_off(&console),
+        emulator_fault: emulator_fault(&run),
         text: text + &logs(&run),
     }
 }
@@ -414,6 +434,19 @@ mod tests {
         assert!(!interrupted_with_interrupts_off(
             "(d1) RIP: 0010:asm_sysvec_x+0x7\n(d1) EFLAGS: 00010003\n(d1) Kernel panic - not syncing\n"
         ));
+    }
+
+    #[test]
+    fn only_a_long_stop_of_dom0_is_the_emulators_fault() {
+        let late = |time| {
+            format!("[  503.7] clocksource: Long readout interval, skipping watchdog check: cs_nsec: 1 wd_nsec: {time}\n")
+        };
+        assert!(stood_still(&format!(
+            "{}[  504.0] x\n",
+            late("476803267382")
+        )));
+        assert!(!stood_still(&late("1010456521")));
+        assert!(!stood_still("[  504.0] clocksource: Switched to xen\n"));
     }
 
     #[test]
