@@ -10,6 +10,7 @@ use kernel::cpu::CpuId;
 use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
 use kernel::{prelude::*, sync::Arc};
 use linux::irq::{Callback, Irq, Request};
+use linux::thread::NoIo;
 use xen_hypercall::{to_error, Xen};
 use xen_sys::{Domid, Hypervisor, Port, VcpuId};
 
@@ -51,11 +52,9 @@ impl OpenPort {
     pub(crate) fn port(&self) -> Port {
         self.port
     }
-}
 
-impl Drop for OpenPort {
-    fn drop(&mut self) {
-        if self.ours {
+    fn close(&mut self) {
+        if core::mem::take(&mut self.ours) {
             if let Err(error) = Xen.evtchn_close(self.port) {
                 pr_err!(
                     "Xen does not close port {}: {}\n",
@@ -67,6 +66,12 @@ impl Drop for OpenPort {
     }
 }
 
+impl Drop for OpenPort {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// A slot that is ours, and its port bound to a CPU.
 ///
 /// # Invariants
@@ -75,8 +80,9 @@ impl Drop for OpenPort {
 struct BoundSlot {
     slot: &'static Slot,
     service: &'static Service,
-    /// After everything else: Xen may hand out a closed port's number at once.
     open: OpenPort,
+    /// Whoever drops this holds [`BINDING`].
+    locked: bool,
 }
 
 impl BoundSlot {
@@ -110,6 +116,7 @@ impl BoundSlot {
             slot,
             service,
             open,
+            locked: true,
         })
     }
 }
@@ -118,6 +125,10 @@ impl Drop for BoundSlot {
     fn drop(&mut self) {
         // The interrupt's shutdown has done this already, unless it was never requested.
         self.slot.begin_close(self.service);
+        // In one: Xen may hand out the closed port's number at once, and whoever gets it finds the slot free; before that
+        // nobody may take the port that still exists for one that the toolstack has made.
+        let _binding = (!self.locked).then(|| BINDING.lock());
+        self.open.close();
         self.slot.state().finish_close();
     }
 }
@@ -259,9 +270,11 @@ impl EventChannel {
     ) -> Result<Self> {
         let service = service().ok_or(ENODEV)?;
         let count = Counted::new(service);
+        // Memory that waits for a disk would keep the lock from whoever brings that disk back.
+        let _no_io = NoIo::new();
         // CPUs that go look for ports to move under this lock: they find this one bound, or not at all.
         let _binding = BINDING.lock();
-        let bound = BoundSlot::new(service, open, fixed)?;
+        let mut bound = BoundSlot::new(service, open, fixed)?;
         let gate = Gate::new(bound.slot, service.ports(), device)?;
         let callback = Callback::new(Arc::new(Gated::new(handler, &gate), GFP_KERNEL)?);
         let irq = Irq::new(&CHIP, bound.slot)?;
@@ -269,6 +282,7 @@ impl EventChannel {
         bound.slot.set_descriptor(Some(irq.descriptor()));
         let request = Request::with_callback(irq.number(), name, callback, false)?;
         bound.slot.set_irq(irq.number());
+        bound.locked = false;
         Ok(Self {
             _published: published,
             _request: request,

@@ -402,10 +402,11 @@ fn new_service(mode: Upcall) -> Result<&'static Service> {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        lost::stop();
         self.presence = None;
         self.intx = None;
         self.hotplug = None;
+        // Not before: a CPU that comes queues it.
+        lost::stop();
         *BINDING.lock() = KVec::new();
         let left = self.service.channels();
         if left != 0 {

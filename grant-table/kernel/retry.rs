@@ -2,7 +2,7 @@
 //! What is done later, in process context: deferred pages are tried again, and the table grows in advance.
 
 use crate::table::{entry, keep_reserve, TABLE};
-use grant_table::Step;
+use grant_table::{Step, Tick};
 use kernel::{bindings, prelude::*};
 use linux::delayed_work::DelayedWork;
 use xen_sys::GrantRef;
@@ -35,15 +35,21 @@ pub(crate) fn later() {
 
 fn work() {
     keep_reserve();
-    run();
+    let tick = TABLE.lock().begin_tick(now_seconds());
+    run(tick);
     if TABLE.lock().counters().deferred != 0 {
         later();
     }
 }
 
+/// One round over all deferred pages, after which there is no other.
+pub(crate) fn run_last() {
+    let tick = TABLE.lock().begin_last_tick();
+    run(tick);
+}
+
 /// One round over the deferred pages.
-pub(crate) fn run() {
-    let mut tick = TABLE.lock().begin_tick(now_seconds());
+fn run(mut tick: Tick) {
     let mut stale: Option<(GrantRef, u32)> = None;
     loop {
         let step = TABLE.lock().step(&mut tick, is_over);

@@ -293,7 +293,7 @@ fn end_all() -> usize {
     let counters = counters().table;
     let total = counters.total as usize;
     // What was deferred and is over now still has an owner to be released.
-    retry::run();
+    retry::run_last();
     let Some(ours) = ENTRIES.as_ref().and_then(|entries| entries.get(..total)) else {
         return 0;
     };

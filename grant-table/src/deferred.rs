@@ -113,6 +113,14 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         }
     }
 
+    /// Begins the round after which nobody comes back: every deferred reference has its turn, however many fail.
+    pub fn begin_last_tick(&mut self) -> Tick {
+        Tick {
+            fresh: Share::of(self.fresh, u32::MAX),
+            stale: Share::of(self.stale, u32::MAX),
+        }
+    }
+
     /// Tries the next deferred reference of `tick`. `try_end` says whether
     /// access to it is ended now.
     pub fn step(&mut self, tick: &mut Tick, try_end: impl FnOnce(GrantRef) -> bool) -> Step<T> {
@@ -209,8 +217,16 @@ mod tests {
         table
     }
 
-    fn tick(table: &mut Table, now: u64, mut ended: impl FnMut(u32) -> bool) -> Vec<Step<u32>> {
-        let mut tick = table.begin_tick(now);
+    fn tick(table: &mut Table, now: u64, ended: impl FnMut(u32) -> bool) -> Vec<Step<u32>> {
+        let tick = table.begin_tick(now);
+        steps(table, tick, ended)
+    }
+
+    fn steps(
+        table: &mut Table,
+        mut tick: Tick,
+        mut ended: impl FnMut(u32) -> bool,
+    ) -> Vec<Step<u32>> {
         let mut steps = Vec::new();
         loop {
             match table.step(&mut tick, |gref| ended(gref.0)) {
@@ -291,6 +307,26 @@ mod tests {
         let gref = table.allocate().unwrap();
         table.defer(gref, PEER, Some(7)).unwrap();
         assert_eq!(tick(&mut table, 201, |_| true), [Step::Released(Some(7))]);
+    }
+
+    #[test]
+    fn the_last_tick_tries_everything() {
+        let mut table = deferred(20);
+        for round in 0..20 {
+            tick(&mut table, round, |_| false);
+        }
+        let held = |index: u32| index == 9;
+        let released = |steps: Vec<Step<u32>>| {
+            let steps = steps.into_iter();
+            steps
+                .filter(|step| matches!(step, Step::Released(_)))
+                .count()
+        };
+        // Neither due nor within the budget.
+        assert_eq!(released(tick(&mut table, 21, |index| !held(index))), 0);
+        let last = table.begin_last_tick();
+        assert_eq!(released(steps(&mut table, last, |index| !held(index))), 19);
+        assert_eq!(table.counters().deferred, 1);
     }
 
     #[test]
