@@ -46,6 +46,10 @@ pub struct Limits {
     pub csum_v4: bool,
     /// Blank checksums of TCP and UDP over IPv6 (`NETIF_F_IPV6_CSUM`).
     pub csum_v6: bool,
+    /// TCP over IPv4 in packets larger than the MTU (`NETIF_F_TSO`).
+    pub gso_v4: bool,
+    /// TCP over IPv6 in packets larger than the MTU (`NETIF_F_TSO6`).
+    pub gso_v6: bool,
     /// The largest MTU.
     pub mtu_max: u32,
 }
@@ -188,6 +192,8 @@ impl Interface {
             (limits.sg, ffi::XENPV_NET_SG),
             (limits.csum_v4, ffi::XENPV_NET_CSUM_V4),
             (limits.csum_v6, ffi::XENPV_NET_CSUM_V6),
+            (limits.gso_v4, ffi::XENPV_NET_GSO_V4),
+            (limits.gso_v6, ffi::XENPV_NET_GSO_V6),
         ]
         .into_iter()
         .filter(|(has, _)| *has)

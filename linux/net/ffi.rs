@@ -38,15 +38,24 @@ pub(crate) struct Callbacks {
 pub(crate) const XENPV_NET_SG: u32 = 1;
 pub(crate) const XENPV_NET_CSUM_V4: u32 = 2;
 pub(crate) const XENPV_NET_CSUM_V6: u32 = 4;
+pub(crate) const XENPV_NET_GSO_V4: u32 = 8;
+pub(crate) const XENPV_NET_GSO_V6: u32 = 16;
 
 pub(crate) const XENPV_TX_CSUM_PARTIAL: u32 = 1;
 pub(crate) const XENPV_TX_CSUM_VALID: u32 = 2;
 pub(crate) const XENPV_TX_HEADERS_LINEAR: u32 = 4;
 pub(crate) const XENPV_TX_XMIT_MORE: u32 = 8;
+pub(crate) const XENPV_TX_GSO_V4: u32 = 16;
+pub(crate) const XENPV_TX_GSO_V6: u32 = 32;
+pub(crate) const XENPV_TX_GSO_SIZE_SHIFT: u32 = 16;
 
 pub(crate) const XENPV_RX_CSUM_UNKNOWN: u32 = 0;
 pub(crate) const XENPV_RX_CSUM_VALID: u32 = 1;
 pub(crate) const XENPV_RX_CSUM_BLANK: u32 = 2;
+
+pub(crate) const XENPV_RX_GSO_NONE: u32 = 0;
+pub(crate) const XENPV_RX_GSO_V4: u32 = 1;
+pub(crate) const XENPV_RX_GSO_V6: u32 = 2;
 
 /// `NETDEV_TX_OK` of `include/linux/netdevice.h`.
 pub(crate) const NETDEV_TX_OK: c_int = 0;
@@ -105,7 +114,13 @@ extern "C" {
     ) -> *mut sk_buff;
     pub(crate) fn xenpv_rx_begin(napi: *mut RawNapi) -> *mut sk_buff;
     pub(crate) fn xenpv_rx_add_page(skb: *mut sk_buff, page: *mut c_void, offset: u32, len: u32);
-    pub(crate) fn xenpv_rx_deliver(napi: *mut RawNapi, skb: *mut sk_buff, csum: u32) -> bool;
+    pub(crate) fn xenpv_rx_deliver(
+        napi: *mut RawNapi,
+        skb: *mut sk_buff,
+        csum: u32,
+        gso: u32,
+        gso_size: u16,
+    ) -> bool;
 
     /// `net/core/skbuff.c`.
     pub(crate) fn napi_consume_skb(skb: *mut sk_buff, budget: c_int);

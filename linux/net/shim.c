@@ -10,7 +10,9 @@
 
 #include "shim.h"
 
-#define XENPV_NET_OFFLOADS (NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM)
+#define XENPV_NET_OFFLOADS (NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_TSO | NETIF_F_TSO6)
+/* The largest packet that the wire format can say, its Ethernet header included. */
+#define XENPV_PACKET_MAX 65535u
 
 /* netdev_priv(). The head is mirrored by Private in ffi.rs. */
 struct xenpv_net {
@@ -156,6 +158,7 @@ struct net_device *xenpv_net_alloc(const struct xenpv_net_callbacks *callbacks, 
 	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = ETH_DATA_LEN;
+	netif_set_tso_max_size(dev, XENPV_PACKET_MAX);
 	eth_hw_addr_set(dev, mac);
 	netif_napi_add(dev, &net->napi, callbacks->poll);
 	netif_carrier_off(dev);
@@ -194,7 +197,9 @@ void xenpv_net_set_limits(struct net_device *dev, u32 features, u32 mtu_max)
 	rtnl_lock();
 	net->allowed = (features & XENPV_NET_SG ? NETIF_F_SG : 0) |
 		       (features & XENPV_NET_CSUM_V4 ? NETIF_F_IP_CSUM : 0) |
-		       (features & XENPV_NET_CSUM_V6 ? NETIF_F_IPV6_CSUM : 0);
+		       (features & XENPV_NET_CSUM_V6 ? NETIF_F_IPV6_CSUM : 0) |
+		       (features & XENPV_NET_GSO_V4 ? NETIF_F_TSO : 0) |
+		       (features & XENPV_NET_GSO_V6 ? NETIF_F_TSO6 : 0);
 	dev->max_mtu = mtu_max;
 	if (dev->reg_state == NETREG_REGISTERED) {
 		netdev_update_features(dev);
@@ -321,6 +326,11 @@ u32 xenpv_skb_tx_begin(struct sk_buff *skb)
 		flags |= XENPV_TX_HEADERS_LINEAR;
 	if (netdev_xmit_more())
 		flags |= XENPV_TX_XMIT_MORE;
+	if (skb_is_gso(skb)) {
+		/* No other kind is offered to the stack. */
+		flags |= skb_is_gso_v6(skb) ? XENPV_TX_GSO_V6 : XENPV_TX_GSO_V4;
+		flags |= (u32)skb_shinfo(skb)->gso_size << XENPV_TX_GSO_SIZE_SHIFT;
+	}
 	return flags;
 }
 
@@ -398,8 +408,30 @@ void xenpv_rx_add_page(struct sk_buff *skb, void *page, u32 offset, u32 len)
 	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, virt_to_page(page), offset, len, PAGE_SIZE);
 }
 
+/*
+ * Marks a packet that stands for several segments. Its headers were parsed by skb_checksum_setup(): what it found must be
+ * TCP, over the IP that the other end names, and have more payload than a segment. So a size of GSO_BY_FRAGS, which would
+ * mean something else, never gets through. The stack checks the rest before it cuts (SKB_GSO_DODGY).
+ */
+static bool xenpv_rx_segments(struct sk_buff *skb, u32 gso, u16 size)
+{
+	bool v4 = gso == XENPV_RX_GSO_V4;
+	u32 start = skb_checksum_start_offset(skb);
+	u32 headers;
+
+	if (skb->protocol != (v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6)) ||
+	    skb->csum_offset != offsetof(struct tcphdr, check) || !pskb_may_pull(skb, start + sizeof(struct tcphdr)))
+		return false;
+	headers = start + __tcp_hdrlen((struct tcphdr *)(skb->data + start));
+	if (skb->len <= headers + size)
+		return true;
+	skb_shinfo(skb)->gso_size = size;
+	skb_shinfo(skb)->gso_type = (v4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6) | SKB_GSO_DODGY;
+	return true;
+}
+
 /* Gives the packet to the stack; false if it had to be dropped. */
-bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum)
+bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum, u32 gso, u16 gso_size)
 {
 	u32 pull = min(skb->len, XENPV_RX_PULL);
 
@@ -407,7 +439,12 @@ bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum)
 		goto drop;
 	skb->protocol = eth_type_trans(skb, napi->dev);
 	skb_reset_network_header(skb);
-	if (csum == XENPV_RX_CSUM_VALID) {
+	if (gso != XENPV_RX_GSO_NONE) {
+		/* Its segments' checksums are still to be made. */
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		if (skb_checksum_setup(skb, csum != XENPV_RX_CSUM_BLANK) || !xenpv_rx_segments(skb, gso, gso_size))
+			goto drop;
+	} else if (csum == XENPV_RX_CSUM_VALID) {
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	} else if (csum == XENPV_RX_CSUM_BLANK) {
 		skb->ip_summed = CHECKSUM_PARTIAL;

@@ -38,15 +38,25 @@ struct xenpv_net_fragment {
 #define XENPV_NET_SG		1u
 #define XENPV_NET_CSUM_V4	2u
 #define XENPV_NET_CSUM_V6	4u
+#define XENPV_NET_GSO_V4	8u
+#define XENPV_NET_GSO_V6	16u
 
 #define XENPV_TX_CSUM_PARTIAL	1u
 #define XENPV_TX_CSUM_VALID	2u
 #define XENPV_TX_HEADERS_LINEAR	4u
 #define XENPV_TX_XMIT_MORE	8u
+#define XENPV_TX_GSO_V4		16u
+#define XENPV_TX_GSO_V6		32u
+/* Above the flags: the payload of each segment. */
+#define XENPV_TX_GSO_SIZE_SHIFT	16
 
 #define XENPV_RX_CSUM_UNKNOWN	0u
 #define XENPV_RX_CSUM_VALID	1u
 #define XENPV_RX_CSUM_BLANK	2u
+
+#define XENPV_RX_GSO_NONE	0u
+#define XENPV_RX_GSO_V4		1u
+#define XENPV_RX_GSO_V6		2u
 
 /* Bytes from a net_device to its private part, and from a napi_struct back to the private part it lies in. */
 extern const size_t xenpv_net_private_offset;
@@ -85,6 +95,6 @@ int xenpv_skb_linearize(struct sk_buff *skb);
 struct sk_buff *xenpv_rx_copied(struct napi_struct *napi, const void *data, u32 len);
 struct sk_buff *xenpv_rx_begin(struct napi_struct *napi);
 void xenpv_rx_add_page(struct sk_buff *skb, void *page, u32 offset, u32 len);
-bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum);
+bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum, u32 gso, u16 gso_size);
 
 #endif

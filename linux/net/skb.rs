@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One packet, owned (`struct sk_buff`).
 
-use core::{ffi::c_void, mem::ManuallyDrop, ptr::NonNull};
+use core::{ffi::c_void, mem::ManuallyDrop, num::NonZeroU16, ptr::NonNull};
 use kernel::{bindings::sk_buff, error::to_result, prelude::*};
 
 use crate::{ffi, Napi};
@@ -38,7 +38,30 @@ unsafe impl Sync for Skb {}
 #[derive(Clone, Copy, Debug)]
 pub struct TxInfo(u32);
 
+/// What a packet of several segments is (`SKB_GSO_TCPV4`, `SKB_GSO_TCPV6`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GsoKind {
+    /// TCP over IPv4.
+    TcpV4,
+    /// TCP over IPv6.
+    TcpV6,
+}
+
 impl TxInfo {
+    /// The packet is to be cut into segments with so much payload each. Only for interfaces that offer it, see
+    /// [`Limits`](crate::Limits).
+    #[inline]
+    pub fn gso(self) -> Option<(GsoKind, NonZeroU16)> {
+        let size = NonZeroU16::new((self.0 >> ffi::XENPV_TX_GSO_SIZE_SHIFT) as u16)?;
+        if self.0 & ffi::XENPV_TX_GSO_V4 != 0 {
+            Some((GsoKind::TcpV4, size))
+        } else if self.0 & ffi::XENPV_TX_GSO_V6 != 0 {
+            Some((GsoKind::TcpV6, size))
+        } else {
+            None
+        }
+    }
+
     /// The protocol checksum is still to be computed (`CHECKSUM_PARTIAL`).
     #[inline]
     pub fn checksum_blank(self) -> bool {
@@ -272,12 +295,18 @@ impl<'a> RxSkb<'a> {
     }
 
     /// Gives the packet, which has at least an Ethernet header, to the stack; false if it was dropped for its
-    /// headers or for want of memory.
+    /// headers or for want of memory. With `gso` it stands for segments of so much payload; the headers are checked to
+    /// be of that kind.
     #[inline]
-    pub fn deliver(self, checksum: RxChecksum) -> bool {
-        let skb = self.skb.into_raw();
+    pub fn deliver(self, checksum: RxChecksum, gso: Option<(GsoKind, NonZeroU16)>) -> bool {
+        let (gso, gso_size) = match gso {
+            None => (ffi::XENPV_RX_GSO_NONE, 0),
+            Some((GsoKind::TcpV4, size)) => (ffi::XENPV_RX_GSO_V4, size.get()),
+            Some((GsoKind::TcpV6, size)) => (ffi::XENPV_RX_GSO_V6, size.get()),
+        };
+        let (skb, checksum) = (self.skb.into_raw().as_ptr().cast(), checksum as u32);
         // SAFETY: By the type invariant this is a packet for `napi` and its reference is ours to give away; a `Napi`
         // is only seen within its poll.
-        unsafe { ffi::xenpv_rx_deliver(self.napi.as_raw(), skb.as_ptr().cast(), checksum as u32) }
+        unsafe { ffi::xenpv_rx_deliver(self.napi.as_raw(), skb, checksum, gso, gso_size) }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) enum Counter {
     TxCopied,
     TxGrantedSlots,
     TxLinearized,
+    TxGso,
     TxStops,
     TxDeferredFrees,
     /// Of earlier connections, as the next one; see [`Live`].
@@ -31,6 +32,7 @@ pub(crate) enum Counter {
     RxDropped,
     RxNotifies,
     RxCopied,
+    RxGso,
     RxRefillFailures,
     RxDeferredFrees,
     /// Of earlier connections, as the next one; see [`Live`].
@@ -64,7 +66,7 @@ use Counter::*;
 use Shown::*;
 
 /// All that `ethtool -S` shows, in that order.
-const SHOWN: [(&CStr, Shown); 30] = [
+const SHOWN: [(&CStr, Shown); 32] = [
     (c"q0_tx_packets", Counted(TxPackets)),
     (c"q0_tx_bytes", Counted(TxBytes)),
     (c"q0_tx_errors", Counted(TxErrors)),
@@ -76,6 +78,7 @@ const SHOWN: [(&CStr, Shown); 30] = [
     (c"q0_tx_copied_packets", Counted(TxCopied)),
     (c"q0_tx_granted_slots", Counted(TxGrantedSlots)),
     (c"q0_tx_linearized", Counted(TxLinearized)),
+    (c"q0_tx_gso_packets", Counted(TxGso)),
     (c"q0_tx_queue_stops", Counted(TxStops)),
     (c"q0_tx_grants_in_use", TxGrants),
     (c"q0_tx_deferred_frees", Counted(TxDeferredFrees)),
@@ -88,6 +91,7 @@ const SHOWN: [(&CStr, Shown); 30] = [
     (c"q0_rx_notifies_sent", Counted(RxNotifies)),
     (c"q0_rx_notifies_saved", RxNotifiesSaved),
     (c"q0_rx_copied_packets", Counted(RxCopied)),
+    (c"q0_rx_gso_packets", Counted(RxGso)),
     (c"q0_rx_refill_failures", Counted(RxRefillFailures)),
     (c"q0_rx_grants_in_use", RxGrants),
     (c"q0_rx_deferred_frees", Counted(RxDeferredFrees)),

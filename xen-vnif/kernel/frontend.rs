@@ -76,7 +76,7 @@ impl Frontend for Vnif {
         let handler = Arc::new(Poll(self.net.clone()), GFP_KERNEL)?;
         let channel = device.event_channel(device.name(), handler)?;
         let channel = Arc::new(channel, GFP_KERNEL)?;
-        let tx = Transmit::new(backend, channel.clone(), features.sg)?;
+        let tx = Transmit::new(backend, channel.clone(), features)?;
         let rx = Receive::new(backend, channel.clone())?;
         let (tx_ref, rx_ref, port) = (tx.gref().0, rx.gref().0, channel.port().0);
         let rx_notify = u8::from(features.rx_notify);
@@ -88,12 +88,16 @@ impl Frontend for Vnif {
             store.write(b"feature-rx-notify", format_args!("{rx_notify}"))?;
             store.write(b"feature-sg", format_args!("1"))?;
             store.write(b"feature-no-csum-offload", format_args!("0"))?;
-            store.write(b"feature-ipv6-csum-offload", format_args!("1"))
+            store.write(b"feature-ipv6-csum-offload", format_args!("1"))?;
+            store.write(b"feature-gso-tcpv4", format_args!("1"))?;
+            store.write(b"feature-gso-tcpv6", format_args!("1"))
         })?;
         self.net.interface().set_limits(&Limits {
             sg: features.sg,
             csum_v4: features.csum_v4,
             csum_v6: features.csum_v6,
+            gso_v4: features.gso_v4,
+            gso_v6: features.gso_v6,
             mtu_max: features.mtu_max(),
         });
         self.net.install(self.net.interface(), tx, rx);
@@ -162,12 +166,16 @@ fn negotiate(device: &Device) -> Result<Features> {
     let sg = node(device.read_backend(b"feature-sg"))?;
     let no_csum_offload = node(device.read_backend(b"feature-no-csum-offload"))?;
     let ipv6_csum_offload = node(device.read_backend(b"feature-ipv6-csum-offload"))?;
+    let gso_tcpv4 = node(device.read_backend(b"feature-gso-tcpv4"))?;
+    let gso_tcpv6 = node(device.read_backend(b"feature-gso-tcpv6"))?;
     let multicast_control = node(device.read_backend(b"feature-multicast-control"))?;
     Features::negotiate(&BackendNodes {
         rx_copy: rx_copy.as_deref(),
         sg: sg.as_deref(),
         no_csum_offload: no_csum_offload.as_deref(),
         ipv6_csum_offload: ipv6_csum_offload.as_deref(),
+        gso_tcpv4: gso_tcpv4.as_deref(),
+        gso_tcpv6: gso_tcpv6.as_deref(),
         multicast_control: multicast_control.as_deref(),
     })
     .map_err(|NoRxCopy| {

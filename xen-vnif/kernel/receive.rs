@@ -3,8 +3,9 @@
 
 use kernel::{alloc::Flags, prelude::*, sync::Arc};
 use linux::page::Page;
-use linux_net::{Napi, RxChecksum, RxSkb};
+use linux_net::{GsoKind, Napi, RxChecksum, RxSkb};
 use vnif_core::{
+    gso::Kind,
     refill::Refill,
     rx::{Checksum, Piece},
     Received, RingCounters, RxPage, RxQueue, Violation, RING_SLOTS,
@@ -147,14 +148,21 @@ impl Receive {
             Checksum::Validated => RxChecksum::Valid,
             Checksum::Blank => RxChecksum::Blank,
         };
+        let gso = frame.gso().map(|gso| match gso.kind {
+            Kind::TcpV4 => (GsoKind::TcpV4, gso.size),
+            Kind::TcpV6 => (GsoKind::TcpV6, gso.size),
+        });
         let skb = match frame.take_single() {
             Some(piece) if piece.len <= COPY_MAX => self.copy(napi, piece, counters),
             Some(piece) => self.take_pages(napi, Some(piece), counters)?,
             None => self.take_pages(napi, None, counters)?,
         };
-        if skb.is_some_and(|skb| skb.deliver(checksum)) {
+        if skb.is_some_and(|skb| skb.deliver(checksum, gso)) {
             counters.add(Counter::RxPackets, 1);
             counters.add(Counter::RxBytes, len.into());
+            if gso.is_some() {
+                counters.add(Counter::RxGso, 1);
+            }
         } else {
             counters.add(Counter::RxDropped, 1);
         }

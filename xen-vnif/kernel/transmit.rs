@@ -4,8 +4,10 @@
 use core::{ffi::c_void, ptr::NonNull};
 use kernel::{prelude::*, sync::Arc};
 use linux::page::Page;
-use linux_net::{Fragment, Interface, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};
+use linux_net::{Fragment, GsoKind, Interface, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};
 use vnif_core::{
+    features::Features,
+    gso::{Gso, Kind},
     tx::{Entry, Headers, PagePart, Plan, Refused, HEAD_MAX},
     Part, Payload, RingCounters, TxQueue, Violation, RING_SLOTS,
 };
@@ -76,15 +78,19 @@ pub(crate) struct Transmit {
     references: References,
     channel: Arc<EventChannel>,
     backend: Domid,
-    /// The backend takes packets of several slots.
-    sg: bool,
+    /// What the backend takes.
+    features: Features,
     /// The stack was told to wait for room.
     stopped: bool,
 }
 
 impl Transmit {
     /// Makes a ring for `backend`, which is notified through `channel`.
-    pub(crate) fn new(backend: Domid, channel: Arc<EventChannel>, sg: bool) -> Result<Self> {
+    pub(crate) fn new(
+        backend: Domid,
+        channel: Arc<EventChannel>,
+        features: Features,
+    ) -> Result<Self> {
         let mut entries = KVec::with_capacity(RING_SLOTS, GFP_KERNEL)?;
         for _ in 0..RING_SLOTS {
             entries.push(Entry::FREE, GFP_KERNEL)?;
@@ -99,7 +105,7 @@ impl Transmit {
             references: References::for_ring()?,
             channel,
             backend,
-            sg,
+            features,
             stopped: false,
         })
     }
@@ -168,6 +174,9 @@ impl Transmit {
             Ok(()) => {
                 counters.add(Counter::TxPackets, 1);
                 counters.add(Counter::TxBytes, len.into());
+                if info.gso().is_some() {
+                    counters.add(Counter::TxGso, 1);
+                }
             }
             Err(NotSent) => counters.add(Counter::TxDropped, 1),
         }
@@ -262,14 +271,27 @@ impl Transmit {
         } else if info.checksum_valid() {
             flags = TxFlags::DATA_VALIDATED;
         }
+        let gso = info.gso().map(|(kind, size)| Gso {
+            kind: match kind {
+                GsoKind::TcpV4 => Kind::TcpV4,
+                GsoKind::TcpV6 => Kind::TcpV6,
+            },
+            size,
+        });
+        if let Some(gso) = gso {
+            // The stack may have made it for an earlier backend, which could do more.
+            if !self.features.gso(gso.kind) {
+                return Err(NotSent);
+            }
+        }
         match Plan::copied_whole(skb.len(), flags) {
             Some(plan) => {
-                self.place_head(&plan, &skb)?;
+                self.place_head(&plan.with_gso(gso), &skb)?;
                 skb.consume();
                 counters.add(Counter::TxCopied, 1);
                 Ok(())
             }
-            None => self.place_large(skb, info, flags, counters),
+            None => self.place_large(skb, info, gso, flags, counters),
         }
     }
 
@@ -278,6 +300,7 @@ impl Transmit {
         &mut self,
         mut skb: Skb,
         info: TxInfo,
+        gso: Option<Gso>,
         flags: TxFlags,
         counters: &Counters,
     ) -> Result<(), NotSent> {
@@ -307,8 +330,8 @@ impl Transmit {
                 continue;
             };
             match Plan::new(skb.len(), headers, parts, flags) {
-                Ok(plan) if plan.slots() == 1 || self.sg => {
-                    return self.place_parts(&plan, skb, counters);
+                Ok(plan) if plan.slots() == 1 || self.features.sg => {
+                    return self.place_parts(&plan.with_gso(gso), skb, counters);
                 }
                 Ok(_) => return self.place_copy(&skb, flags),
                 Err(Refused::TooManySlots) => {}

@@ -3,7 +3,7 @@
 //!
 //! All values come from outside. A feature that cannot be read is a feature the backend does not have.
 
-use crate::PACKET_MAX;
+use crate::{gso::Kind, PACKET_MAX};
 
 /// A MAC address, as it goes over the wire.
 pub type MacAddress = [u8; 6];
@@ -28,6 +28,10 @@ pub struct BackendNodes<'a> {
     pub no_csum_offload: Option<&'a [u8]>,
     /// `feature-ipv6-csum-offload`: 1 when blank IPv6 checksums are taken.
     pub ipv6_csum_offload: Option<&'a [u8]>,
+    /// `feature-gso-tcpv4`: 1 when TCP over IPv4 may come in packets larger than the MTU.
+    pub gso_tcpv4: Option<&'a [u8]>,
+    /// `feature-gso-tcpv6`: 1 when TCP over IPv6 may.
+    pub gso_tcpv6: Option<&'a [u8]>,
     /// `feature-multicast-control`: 1 in xen-netback since Linux 4.3. Not used, but it tells the backend's age.
     pub multicast_control: Option<&'a [u8]>,
 }
@@ -41,6 +45,10 @@ pub struct Features {
     pub csum_v4: bool,
     /// IPv6 TCP and UDP checksums may be left to the other end.
     pub csum_v6: bool,
+    /// TCP over IPv4 may be sent in packets larger than the MTU, for the backend to cut.
+    pub gso_v4: bool,
+    /// TCP over IPv6 may.
+    pub gso_v6: bool,
     /// The backend is told that it may count on an event when there is room to receive again. Not if it is one that may
     /// stop listening then, see `docs/decisions/0017`; older ones may insist on it.
     pub rx_notify: bool,
@@ -56,12 +64,28 @@ impl Features {
         if !flag(nodes.rx_copy, false) {
             return Err(NoRxCopy);
         }
+        let sg = flag(nodes.sg, false);
+        let csum_v4 = !flag(nodes.no_csum_offload, false);
+        let csum_v6 = flag(nodes.ipv6_csum_offload, false);
         Ok(Self {
-            sg: flag(nodes.sg, false),
-            csum_v4: !flag(nodes.no_csum_offload, false),
-            csum_v6: flag(nodes.ipv6_csum_offload, false),
+            sg,
+            csum_v4,
+            csum_v6,
+            // Such a packet takes several slots, and the checksums of its segments are made where it is cut.
+            gso_v4: sg && csum_v4 && flag(nodes.gso_tcpv4, false),
+            gso_v6: sg && csum_v6 && flag(nodes.gso_tcpv6, false),
             rx_notify: !flag(nodes.multicast_control, false),
         })
+    }
+
+    /// Whether packets of a kind may be sent for the backend to cut.
+    #[inline]
+    #[must_use]
+    pub const fn gso(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::TcpV4 => self.gso_v4,
+            Kind::TcpV6 => self.gso_v6,
+        }
     }
 
     /// The largest MTU that can be used: without scatter-gather a packet has to fit one slot.

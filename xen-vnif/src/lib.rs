@@ -6,6 +6,7 @@
 //! - [`tx`]: a packet's fragments become slots ([`tx::Plan`]), ids are handed out and claimed back ([`tx::TxTable`]);
 //! - [`rx`]: pages lie in slots ([`rx::RxTable`]), responses become frames ([`rx::Assembler`]), whatever they say;
 //! - [`TxQueue`] and [`RxQueue`]: both with their rings, and when to ask the backend for an event;
+//! - [`gso`]: packets that are larger than the wire bears;
 //! - [`refill`]: when to try again once memory ran out;
 //! - [`features`]: xenstore's nodes, the MAC address, the MTU.
 //!
@@ -19,6 +20,7 @@
 extern crate std;
 
 pub mod features;
+pub mod gso;
 pub mod refill;
 pub mod rx;
 mod rx_queue;

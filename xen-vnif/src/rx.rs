@@ -9,8 +9,8 @@
 use core::marker::PhantomData;
 use core::ops::DerefMut;
 
-use crate::{ETH_HLEN, PACKET_MAX, PAGE_SIZE};
-use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags, EXTRA_TYPE_GSO};
+use crate::{gso::Gso, ETH_HLEN, PACKET_MAX, PAGE_SIZE};
+use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags};
 
 /// Most pages of one frame: Linux's `MAX_SKB_FRAGS` (17), and enough for [`PACKET_MAX`] bytes.
 pub const FRAME_PAGES_MAX: usize = 17;
@@ -113,6 +113,7 @@ pub struct Frame<P> {
     count: usize,
     len: u32,
     checksum: Checksum,
+    gso: Option<Gso>,
 }
 
 impl<P> Frame<P> {
@@ -122,6 +123,7 @@ impl<P> Frame<P> {
             count: 0,
             len: 0,
             checksum: Checksum::Unknown,
+            gso: None,
         }
     }
 
@@ -144,6 +146,13 @@ impl<P> Frame<P> {
     #[must_use]
     pub const fn checksum(&self) -> Checksum {
         self.checksum
+    }
+
+    /// The segments that it stands for, as the backend says: the headers have not been looked at.
+    #[inline]
+    #[must_use]
+    pub const fn gso(&self) -> Option<Gso> {
+        self.gso
     }
 
     /// Takes the pieces, in frame order. Those not iterated over stay.
@@ -199,8 +208,8 @@ pub enum Why {
     TooManyPages,
     /// Its extra info is of no known type, or there is too much of it.
     Extra,
-    /// It uses segmentation offload, which was not offered.
-    Segmented,
+    /// What it says about its segments makes no sense, or is said in the old way, which was not offered.
+    Segments,
 }
 
 /// The id of a response did not agree with its slot: nothing the backend says can be believed any more.
@@ -294,6 +303,7 @@ impl<P> Assembler<P> {
         let first = self.expect == Expect::FirstPiece;
         if first {
             self.frame.checksum = Checksum::from_flags(flags);
+            self.frame.gso = None;
         }
         self.expect = if first && flags.contains(RxFlags::EXTRA_INFO) {
             Expect::Extra { seen: 0, more_data }
@@ -359,7 +369,6 @@ impl<P> Assembler<P> {
     }
 
     /// An extra-info slot: the slot's page is untouched, whatever the info says.
-    #[cold]
     fn accept_extra(
         &mut self,
         extra: NetifExtraInfo,
@@ -376,11 +385,18 @@ impl<P> Assembler<P> {
         if self.skipping {
             return self.skip(page);
         }
-        match extra.kind {
-            EXTRA_TYPE_GSO => self.drop_frame(Some(page), Why::Segmented),
-            1..=EXTRA_TYPE_MAX if seen <= EXTRAS_MAX => self.finish(Some(page)),
-            _ => self.drop_frame(Some(page), Why::Extra),
+        if !(1..=EXTRA_TYPE_MAX).contains(&extra.kind) || seen > EXTRAS_MAX {
+            return self.drop_frame(Some(page), Why::Extra);
         }
+        if let Some(info) = extra.gso() {
+            // Said twice, it is said badly.
+            let first = self.frame.gso.is_none();
+            let Some(gso) = Gso::received(info).filter(|_| first) else {
+                return self.drop_frame(Some(page), Why::Segments);
+            };
+            self.frame.gso = Some(gso);
+        }
+        self.finish(Some(page))
     }
 }
 
@@ -392,7 +408,7 @@ fn check(response: NetifRxResponse) -> Result<u16, Why> {
         return Err(Why::Bounds);
     }
     if response.flags.contains(RxFlags::GSO_PREFIX) {
-        return Err(Why::Segmented);
+        return Err(Why::Segments);
     }
     Ok(len)
 }

@@ -9,7 +9,7 @@
 use core::marker::PhantomData;
 use core::ops::DerefMut;
 
-use crate::{ETH_HLEN, PACKET_MAX, PAGE_SIZE};
+use crate::{gso::Gso, ETH_HLEN, PACKET_MAX, PAGE_SIZE};
 use xen_sys::netif::{
     NetifTxRequest, NetifTxResponse, TxFlags, NR_SLOTS_MIN, RSP_DROPPED, RSP_ERROR, RSP_OKAY,
 };
@@ -116,6 +116,7 @@ pub struct Plan<'a> {
     copied: u16,
     slots: u16,
     flags: TxFlags,
+    gso: Option<Gso>,
 }
 
 impl<'a> Plan<'a> {
@@ -147,6 +148,7 @@ impl<'a> Plan<'a> {
             copied: copied as u16,
             slots: slots as u16,
             flags,
+            gso: None,
         })
     }
 
@@ -164,7 +166,23 @@ impl<'a> Plan<'a> {
             copied: len as u16,
             slots: 1,
             flags,
+            gso: None,
         })
+    }
+
+    /// The same packet, to be cut by the backend.
+    #[inline]
+    #[must_use]
+    pub const fn with_gso(mut self, gso: Option<Gso>) -> Self {
+        self.gso = gso;
+        self
+    }
+
+    /// How the backend is to cut it.
+    #[inline]
+    #[must_use]
+    pub const fn gso(&self) -> Option<Gso> {
+        self.gso
     }
 
     /// Bytes from the packet's start to copy into the head memory of the first slot; 0 when nothing is copied.
@@ -174,7 +192,7 @@ impl<'a> Plan<'a> {
         self.copied
     }
 
-    /// Slots that the packet takes.
+    /// Slots with data that the packet takes.
     #[inline]
     #[must_use]
     pub const fn slots(&self) -> u16 {
@@ -204,6 +222,7 @@ impl<'a> Plan<'a> {
         if index == 0 {
             flags = self.flags;
             size = self.size;
+            flags.set(TxFlags::EXTRA_INFO, self.gso.is_some());
         }
         if index.wrapping_add(1) < self.slots {
             flags |= TxFlags::MORE_DATA;

@@ -6,11 +6,11 @@ use core::ops::DerefMut;
 use crate::tx::{BadResponse, Ended, Entry, Plan, TxTable};
 use crate::{RingCounters, Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
-use xen_sys::netif::{NetifTxResponse, NetifTxSlot, NR_SLOTS_MIN};
+use xen_sys::netif::{NetifTxResponse, NetifTxSlot, NR_SLOTS_MIN, RSP_NULL};
 use xen_sys::GrantRef;
 
-/// Slots that must be free before the stack may hand over another packet, whatever it is.
-const PACKET_ROOM: u32 = NR_SLOTS_MIN as u32;
+/// Slots that must be free before the stack may hand over another packet, whatever it is: its data's and one of extra info.
+const PACKET_ROOM: u32 = NR_SLOTS_MIN as u32 + 1;
 
 /// Free slots at which a stopped stack is let go on: not at the first, or it would stop and go for each packet.
 const WAKE_ROOM: u32 = 64;
@@ -19,6 +19,8 @@ const WAKE_ROOM: u32 = 64;
 pub struct TxQueue<P, S> {
     ring: FrontRing<NetifTxSlot, NetifTxResponse>,
     table: TxTable<P, S>,
+    /// Slots of extra info in flight. They have no id; the backend answers each with [`RSP_NULL`].
+    extras: u32,
     /// Slots in flight whose payload the stack waits for.
     waited_for: u32,
     /// An event was asked for, and has not come as far as we know.
@@ -68,6 +70,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         Ok(Self {
             ring,
             table: TxTable::new(entries),
+            extras: 0,
             waited_for: 0,
             armed: false,
             counters: RingCounters::default(),
@@ -99,8 +102,8 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     /// Slots in flight.
     #[inline]
     #[must_use]
-    pub const fn in_flight(&self) -> u16 {
-        self.table.in_flight()
+    pub fn in_flight(&self) -> u32 {
+        u32::from(self.table.in_flight()).wrapping_add(self.extras)
     }
 
     /// What the slots in flight keep alive.
@@ -114,13 +117,15 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.counters
     }
 
-    /// Writes one slot of a packet; the backend sees it after [`show`](Self::show). The payload comes back when the
+    /// Writes one slot of a packet, and behind its first one the extra info if there is any; the backend sees it after [`show`](Self::show). The payload comes back when the
     /// ring is full, the first slot's also when it has no room for the whole packet: one that fits in part would run
     /// into the next one.
     #[inline]
     pub fn push(&mut self, plan: &Plan<'_>, part: &Part, payload: P) -> Result<(), P> {
-        let needed = if part.index == 0 { plan.slots() } else { 1 };
-        if self.ring.free_requests() < u32::from(needed) {
+        let first = part.index == 0;
+        let gso = plan.gso().filter(|_| first);
+        let needed = if first { plan.slots() } else { 1 };
+        if self.ring.free_requests() < u32::from(needed).wrapping_add(gso.is_some().into()) {
             return Err(payload);
         }
         let waited_for = payload.is_waited_for();
@@ -129,6 +134,11 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         // There is room, as just seen.
         let _ = self.ring.push_request(&request.into());
         self.counters.requests = self.counters.requests.wrapping_add(1);
+        if let Some(gso) = gso {
+            let _ = self.ring.push_request(&gso.extra_info().into());
+            self.counters.requests = self.counters.requests.wrapping_add(1);
+            self.extras = self.extras.wrapping_add(1);
+        }
         self.waited_for = self.waited_for.wrapping_add(waited_for.into());
         Ok(())
     }
@@ -164,6 +174,16 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
                 Ok(None) => return Ok(reaped),
                 Err(violation) => return Err(self.distrust(violation.into())),
             };
+            if response.status == RSP_NULL {
+                // Its id means nothing. There can be no more of these than slots of extra info.
+                let Some(extras) = self.extras.checked_sub(1) else {
+                    return Err(self.distrust(Violation::Status));
+                };
+                self.extras = extras;
+                reaped.slots = reaped.slots.wrapping_add(1);
+                self.counters.responses = self.counters.responses.wrapping_add(1);
+                continue;
+            }
             match self.table.complete(response) {
                 Ok((ended, payload)) => {
                     reaped.slots = reaped.slots.wrapping_add(1);
@@ -207,6 +227,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     /// Everything still in flight, for the end of the ring.
     pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
         self.waited_for = 0;
+        self.extras = 0;
         self.table.drain()
     }
 

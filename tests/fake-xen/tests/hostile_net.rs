@@ -3,12 +3,14 @@
 //! back or is waited for; a frame lies within its pages; after a violation nothing is believed.
 mod common;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use common::net::{Frame, Nic};
 use fake_xen::hostile::{flaw, mischief, Flaw, Index, LawlessRing, Mischief};
 use fake_xen::{FakeXen, Grants, Mapping, BACKEND};
 use proptest::prelude::*;
+use vnif_core::gso::{Gso, Kind};
 use vnif_core::Violation;
 use xen_sys::netif::{
     NetifExtraInfo, NetifRxRequest, NetifRxResponse, NetifRxSlot, NetifTxResponse, NetifTxSlot,
@@ -150,6 +152,16 @@ fn transmit_answers_without_meaning() {
     assert_eq!(front.reap(), Err(Violation::Status));
 }
 
+/// Status 1 says that a slot was extra info. None was sent.
+#[test]
+fn transmit_answers_to_extra_info_that_was_not_sent() {
+    let (xen, _grants, mut front, mut back) = machine();
+    back.answer_tx(0, Flaw::Status(1));
+    assert_eq!(front.reap(), Err(Violation::Status));
+    assert_eq!(front.answered, 0);
+    xen.assert_sound();
+}
+
 #[test]
 fn received_frames_out_of_bounds_are_dropped() {
     for (offset, status) in [
@@ -288,6 +300,9 @@ fn apply(front: &mut Nic, back: &mut Backend, seen: &mut Seen, op: &Op) {
     match *op {
         Op::Send(len) => {
             if front.tx.has_room() {
+                let size = NonZeroU16::new(1448).filter(|_| len % 2 == 1);
+                let kind = Kind::TcpV4;
+                front.gso = size.map(|size| Gso { kind, size });
                 let _ = front.send(&vec![1; len], &[60], 0, TxFlags::empty());
             }
         }

@@ -2,15 +2,17 @@
 //! The network frontend's core against an honest backend, grants and events included.
 mod common;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use common::net::{Frame, Nic};
 use event_channel::PortIndex;
 use fake_xen::{FakeXen, Grants, Netback};
 use proptest::prelude::*;
+use vnif_core::gso::{Gso, Kind};
 use vnif_core::rx::Checksum;
 use vnif_core::tx::Refused;
-use xen_sys::netif::{RxFlags, TxFlags};
+use xen_sys::netif::{RxFlags, TxFlags, GSO_TYPE_TCPV4, GSO_TYPE_TCPV6};
 
 fn machine() -> (Arc<FakeXen>, Arc<Grants>) {
     let xen = FakeXen::new(1, 1000);
@@ -64,6 +66,37 @@ fn packets_of_every_shape_arrive() {
         assert_eq!(packets[0].flags, TxFlags::CSUM_BLANK);
         assert_eq!(front.reap(), Ok(0));
         assert_eq!(front.answered, front.pushed);
+    }
+    drop((front, back));
+    grants.tick(1);
+    assert_clean(&xen, &grants);
+}
+
+#[test]
+fn packets_to_be_cut_say_how() {
+    let (xen, grants) = machine();
+    let (mut front, mut back) = pair(&xen, &grants);
+    for (kind, code) in [(Kind::TcpV4, GSO_TYPE_TCPV4), (Kind::TcpV6, GSO_TYPE_TCPV6)] {
+        for (len, lengths, offset, slots) in [
+            (200, &[][..], 0, 2),
+            (65535, &[66], 0, 18),
+            (65535, &[66], 3000, 19),
+        ] {
+            let size = NonZeroU16::new(1448).unwrap();
+            front.gso = Some(Gso { kind, size });
+            let data = packet(1, len);
+            front
+                .send(&data, lengths, offset, TxFlags::CSUM_BLANK)
+                .unwrap();
+            front.show().unwrap();
+            let packets = back.take_packets().unwrap();
+            assert!(packets[0].data == data, "{len} bytes");
+            assert_eq!(packets[0].slots, slots, "{len} bytes");
+            let said = packets[0].gso.unwrap();
+            assert_eq!((said.kind, said.size, said.features), (code, 1448, 0));
+            assert_eq!(front.reap(), Ok(0));
+            assert_eq!(front.tx.in_flight(), 0);
+        }
     }
     drop((front, back));
     grants.tick(1);
@@ -134,7 +167,16 @@ fn frames_of_every_shape_are_received() {
         assert!(back.deliver(&data, flags, piece, offset));
         let mut frames = Vec::new();
         assert_eq!(front.receive(&mut frames), Ok(0));
-        assert!(frames == [Frame { data, checksum }], "{len} bytes");
+        let gso = None;
+        assert!(
+            frames
+                == [Frame {
+                    data,
+                    checksum,
+                    gso
+                }],
+            "{len} bytes"
+        );
     }
     drop((front, back));
     grants.tick(1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use crate::features::{carrier, parse_mac, BackendNodes, BadMac, Features, NoRxCopy};
+use crate::gso::Kind;
 use proptest::prelude::*;
 
 fn nodes<'a>() -> BackendNodes<'a> {
@@ -8,6 +9,8 @@ fn nodes<'a>() -> BackendNodes<'a> {
         sg: Some(b"1"),
         no_csum_offload: Some(b"0"),
         ipv6_csum_offload: Some(b"1"),
+        gso_tcpv4: Some(b"1"),
+        gso_tcpv6: Some(b"1"),
         multicast_control: Some(b"1"),
     }
 }
@@ -19,6 +22,7 @@ fn a_full_backend_gets_everything() {
         (features.sg, features.csum_v4, features.csum_v6),
         (true, true, true)
     );
+    assert!(features.gso(Kind::TcpV4) && features.gso(Kind::TcpV6));
     assert!(!features.rx_notify);
     assert_eq!(features.mtu_max(), 65517);
 }
@@ -34,8 +38,64 @@ fn missing_nodes_have_the_headers_defaults() {
         (features.sg, features.csum_v4, features.csum_v6),
         (false, true, false)
     );
+    assert!(!features.gso(Kind::TcpV4) && !features.gso(Kind::TcpV6));
     assert!(features.rx_notify);
     assert_eq!(features.mtu_max(), 1500);
+}
+
+#[test]
+fn large_packets_need_several_slots_and_a_blank_checksum() {
+    let no = Some(&b"0"[..]);
+    for (nodes, v4, v6) in [
+        (
+            BackendNodes {
+                gso_tcpv4: no,
+                ..nodes()
+            },
+            false,
+            true,
+        ),
+        (
+            BackendNodes {
+                gso_tcpv6: no,
+                ..nodes()
+            },
+            true,
+            false,
+        ),
+        (
+            BackendNodes {
+                gso_tcpv6: None,
+                ..nodes()
+            },
+            true,
+            false,
+        ),
+        (BackendNodes { sg: no, ..nodes() }, false, false),
+        (
+            BackendNodes {
+                ipv6_csum_offload: no,
+                ..nodes()
+            },
+            true,
+            false,
+        ),
+        (
+            BackendNodes {
+                no_csum_offload: Some(b"1"),
+                ..nodes()
+            },
+            false,
+            true,
+        ),
+    ] {
+        let features = Features::negotiate(&nodes).unwrap();
+        assert_eq!(
+            (features.gso(Kind::TcpV4), features.gso(Kind::TcpV6)),
+            (v4, v6),
+            "{nodes:?}"
+        );
+    }
 }
 
 #[test]
@@ -106,7 +166,7 @@ proptest! {
     fn no_text_upsets_the_parsers(text in prop::collection::vec(any::<u8>(), 0..24)) {
         let _ = parse_mac(&text);
         let _ = carrier(Some(&text));
-        let features = Features { sg: true, csum_v4: true, csum_v6: true, rx_notify: true };
+        let features = Features::negotiate(&nodes()).unwrap();
         let mtu = features.initial_mtu(Some(&text));
         prop_assert!((68..=65517).contains(&mtu));
     }

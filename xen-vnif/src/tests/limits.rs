@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the queues refuse: packets that do not fit as a whole, and backends that their owner has found out.
 use super::rings::{Front, Honest, Slot, PAGE};
+use crate::gso::{Gso, Kind};
 use crate::tx::{Fragment, Headers, Plan, HEAD_MAX};
 use crate::{Part, Received, Violation, RING_SLOTS};
+use core::num::NonZeroU16;
 use ring::{BackRing, SharedMemory};
-use xen_sys::netif::{NetifTxResponse, TxFlags};
+use xen_sys::netif::{NetifTxResponse, TxFlags, GSO_TYPE_TCPV6, RSP_NULL};
 use xen_sys::{Gfn, GrantRef};
 
 fn pair() -> (Front, Honest) {
@@ -64,6 +66,74 @@ fn a_packet_is_begun_only_if_it_fits_as_a_whole() {
     assert!(!push(&mut front, &three, 0), "two of its slots would fit");
     assert!(push(&mut front, &one, 0));
     assert!(push(&mut front, &one, 0));
+}
+
+/// The extra info takes a slot, too.
+#[test]
+fn a_packet_to_be_cut_is_begun_only_if_its_extra_info_fits() {
+    let (mut front, mut back) = pair();
+    let one = Plan::copied_whole(HEAD_MAX, TxFlags::empty()).unwrap();
+    let gso = Gso {
+        kind: Kind::TcpV6,
+        size: NonZeroU16::new(100).unwrap(),
+    };
+    let two = one.with_gso(Some(gso));
+    for _ in 0..RING_SLOTS - 1 {
+        assert!(push(&mut front, &one, 0));
+    }
+    assert!(!push(&mut front, &two, 0), "one slot is left");
+    let _ = front.tx.show().unwrap();
+    let id = back.tx.next_request().unwrap().unwrap().as_request().id;
+    let response = NetifTxResponse { id, status: 0 };
+    back.tx.push_response(&response).unwrap();
+    let _ = back.tx.push_responses_and_check_notify();
+    front.reap();
+    assert!(push(&mut front, &two, 0));
+    assert_eq!(front.tx.in_flight(), RING_SLOTS as u32);
+    let _ = front.tx.show().unwrap();
+    let mut last = None;
+    while let Some(request) = back.tx.next_request().unwrap() {
+        last = Some((last.map_or(request, |(_, request)| request), request));
+    }
+    let (request, extra) = last.unwrap();
+    let (request, extra) = (request.as_request(), extra.as_extra_info());
+    assert!(request.flags.contains(TxFlags::EXTRA_INFO));
+    assert!(!extra.has_more());
+    let said = extra.gso().unwrap();
+    assert_eq!((said.kind, said.size), (GSO_TYPE_TCPV6, 100));
+}
+
+/// Answers to slots of extra info have no id, so they are counted.
+#[test]
+fn no_more_answers_without_an_id_than_slots_without_one() {
+    for extras in [0, 1, 3] {
+        let (mut front, mut back) = pair();
+        let gso = Gso {
+            kind: Kind::TcpV4,
+            size: NonZeroU16::new(1448).unwrap(),
+        };
+        let fragments = [Fragment {
+            gfn: Gfn(1),
+            offset: 0,
+            len: 3000,
+        }];
+        for _ in 0..extras {
+            assert!(front.send_segments(&fragments, Some(gso)));
+        }
+        assert!(front.send(&fragments));
+        assert_eq!(front.tx.in_flight(), 2 * extras + 1);
+        for _ in 0..=extras {
+            let _ = back.tx.next_request().unwrap().unwrap();
+            let response = NetifTxResponse {
+                id: 9,
+                status: RSP_NULL,
+            };
+            back.tx.push_response(&response).unwrap();
+        }
+        let _ = back.tx.push_responses_and_check_notify();
+        assert_eq!(front.tx.reap(|_| ()).err(), Some(Violation::Status));
+        assert_eq!(front.tx.counters().responses, extras.into());
+    }
 }
 
 #[test]

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The queues on real rings: packets through an honest backend and back.
+use crate::gso::{Gso, Kind, RECEIVED_SIZE_MIN};
 use crate::rx::FRAME_PAGES_MAX;
 use crate::tx::{Entry, Fragment, Headers, Plan};
 use crate::{Part, Payload, Received, RxPage, RxQueue, TxQueue, RING_SLOTS};
 use proptest::prelude::*;
 use ring::{BackRing, SharedMemory};
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::vec::Vec;
 use xen_sys::netif::{
     NetifExtraInfo, NetifRxRequest, NetifRxResponse, NetifRxSlot, NetifTxResponse, NetifTxSlot,
-    RxFlags, TxFlags,
+    RxFlags, TxFlags, RSP_NULL,
 };
 use xen_sys::{Gfn, GrantRef};
 
@@ -102,10 +104,16 @@ impl Front {
 
     /// Copies the packet's head into its place. One page here holds all heads, so only one packet is sent at a time.
     pub(super) fn send(&mut self, fragments: &[Fragment]) -> bool {
+        self.send_segments(fragments, None)
+    }
+
+    /// The same with a packet that is to be cut.
+    pub(super) fn send_segments(&mut self, fragments: &[Fragment], gso: Option<Gso>) -> bool {
         let len = fragments.iter().map(|part| part.len).sum();
         let Ok(plan) = Plan::new(len, Headers::Unknown, fragments, TxFlags::CSUM_BLANK) else {
             return false;
         };
+        let plan = plan.with_gso(gso);
         assert!(self.tx.has_room());
         let mut index = 0;
         if plan.copied() != 0 {
@@ -168,20 +176,20 @@ impl Front {
     /// The counters say what the rings and the grants are like.
     fn check_counters(&self) {
         let (tx, rx) = (self.tx.counters(), self.rx.counters());
-        assert_eq!(tx.requests - tx.responses, self.tx.in_flight().into());
+        assert_eq!(tx.requests - tx.responses, u64::from(self.tx.in_flight()));
         assert_eq!(rx.requests - rx.responses, self.rx.posted().into());
         let packets = self.tx.payloads().filter(|slot| **slot != Slot::Copied);
         let granted = packets.count() + self.rx.pages();
         assert_eq!(granted + 1, self.memory.grants.len(), "with the heads");
     }
 
-    /// The next frame's bytes; its grants end.
-    fn receive(&mut self) -> Option<Vec<u8>> {
+    /// The next frame's bytes and what it says about its segments; its grants end.
+    fn receive(&mut self) -> Option<(Vec<u8>, Option<Gso>)> {
         match self.rx.receive().unwrap() {
             Received::Nothing => None,
             Received::Dropped(why) => panic!("{why:?}"),
             Received::Frame => {
-                let len = self.rx.frame().len();
+                let (len, gso) = (self.rx.frame().len(), self.rx.frame().gso());
                 let mut bytes = Vec::new();
                 for piece in self.rx.frame().pieces() {
                     assert!(self.memory.grants.remove(&piece.page.gref.0).is_some());
@@ -189,7 +197,7 @@ impl Front {
                     bytes.extend_from_slice(&self.memory.page(piece.page.gfn)[from..to]);
                 }
                 assert_eq!(bytes.len(), len as usize);
-                Some(bytes)
+                Some((bytes, gso))
             }
         }
     }
@@ -213,11 +221,15 @@ pub(super) struct Honest {
 }
 
 impl Honest {
-    fn next_packet(&mut self, memory: &mut Memory) -> Option<Vec<u8>> {
+    fn next_packet(&mut self, memory: &mut Memory) -> Option<(Vec<u8>, Option<NetifExtraInfo>)> {
         let mut request = self.tx.next_request().unwrap()?.as_request();
         let mut left = usize::from(request.size);
         let mut slots: Vec<(u16, GrantRef, u16, Option<u16>)> = Vec::new();
         assert!(request.flags.contains(TxFlags::CSUM_BLANK));
+        let mut extra = None;
+        if request.flags.contains(TxFlags::EXTRA_INFO) {
+            extra = Some(self.tx.next_request().unwrap().unwrap().as_extra_info());
+        }
         loop {
             let size = (!slots.is_empty()).then_some(request.size);
             slots.push((request.id, request.gref, request.offset, size));
@@ -225,7 +237,8 @@ impl Honest {
                 break;
             }
             request = self.tx.next_request().unwrap().unwrap().as_request();
-            assert!(!request.flags.contains(TxFlags::CSUM_BLANK));
+            let of_the_first = TxFlags::CSUM_BLANK | TxFlags::EXTRA_INFO;
+            assert!(!request.flags.intersects(of_the_first));
         }
         assert!(slots.len() <= 18);
         let rest: usize = slots
@@ -236,7 +249,7 @@ impl Honest {
         left -= rest;
         assert!(slots.len() == 1 || left >= 128, "headers in the first slot");
         let mut bytes = Vec::new();
-        for (id, gref, offset, size) in slots {
+        for (number, (id, gref, offset, size)) in slots.into_iter().enumerate() {
             let size = size.map_or(left, usize::from);
             let from = usize::from(offset);
             assert!(size > 0 && from + size <= PAGE);
@@ -244,13 +257,28 @@ impl Honest {
             self.tx
                 .push_response(&NetifTxResponse { id, status: 0 })
                 .unwrap();
+            if number == 0 && extra.is_some() {
+                // The id of such an answer means nothing.
+                self.tx
+                    .push_response(&NetifTxResponse {
+                        id,
+                        status: RSP_NULL,
+                    })
+                    .unwrap();
+            }
         }
         let _ = self.tx.push_responses_and_check_notify();
-        Some(bytes)
+        Some((bytes, extra))
     }
 
-    /// Delivers a packet in pieces of at most `most` bytes, with extra info after the first if told so.
-    fn deliver(&mut self, memory: &mut Memory, bytes: &[u8], most: usize, extra: bool) {
+    /// Delivers a packet in pieces of at most `most` bytes, with extra info after the first.
+    fn deliver(
+        &mut self,
+        memory: &mut Memory,
+        bytes: &[u8],
+        most: usize,
+        extra: Option<NetifExtraInfo>,
+    ) {
         let most = most.max(bytes.len().div_ceil(FRAME_PAGES_MAX)).min(PAGE);
         let count = bytes.len().div_ceil(most);
         for (number, piece) in bytes.chunks(most).enumerate() {
@@ -259,7 +287,7 @@ impl Honest {
             memory.granted(request.gref)[offset..offset + piece.len()].copy_from_slice(piece);
             let mut flags = RxFlags::empty();
             flags.set(RxFlags::MORE_DATA, number + 1 < count);
-            flags.set(RxFlags::EXTRA_INFO, extra && number == 0);
+            flags.set(RxFlags::EXTRA_INFO, extra.is_some() && number == 0);
             let response = NetifRxResponse {
                 id: request.id,
                 offset: offset as u16,
@@ -267,14 +295,9 @@ impl Honest {
                 status: piece.len() as i16,
             };
             self.rx.push_response(&response.into()).unwrap();
-            if extra && number == 0 {
+            if let (0, Some(extra)) = (number, extra) {
                 self.rx.next_request().unwrap().unwrap();
-                let info = NetifExtraInfo {
-                    kind: 4,
-                    flags: 0,
-                    data: [7; 6],
-                };
-                self.rx.push_response(&info.into()).unwrap();
+                self.rx.push_response(&extra.into()).unwrap();
             }
         }
         let _ = self.rx.push_responses_and_check_notify();
@@ -296,6 +319,23 @@ fn fragments() -> impl Strategy<Value = Vec<Fragment>> {
     })
 }
 
+fn gso() -> impl Strategy<Value = Option<Gso>> {
+    let kind = prop_oneof![Just(Kind::TcpV4), Just(Kind::TcpV6)];
+    prop::option::of(
+        (kind, RECEIVED_SIZE_MIN..=u16::MAX).prop_map(|(kind, size)| Gso {
+            kind,
+            size: NonZeroU16::new(size).unwrap(),
+        }),
+    )
+}
+
+/// Extra info that says nothing to us.
+const HASH: NetifExtraInfo = NetifExtraInfo {
+    kind: 4,
+    flags: 0,
+    data: [7; 6],
+};
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -303,27 +343,28 @@ proptest! {
     /// order; grants are active exactly as long as the backend needs them; none is left over.
     #[test]
     fn packets_survive_the_round_trip(
-        packets in prop::collection::vec((fragments(), 1usize..5000, any::<bool>()), 1..40),
+        packets in prop::collection::vec((fragments(), 1usize..5000, any::<bool>(), gso()), 1..40),
     ) {
         let (tx, rx) = (SharedMemory::zeroed(PAGE), SharedMemory::zeroed(PAGE));
         let mut front = Front::new(&tx, &rx);
         let mut back = Honest { tx: BackRing::attach(&tx).unwrap(), rx: BackRing::attach(&rx).unwrap() };
         front.refill();
         let (mut expected, mut sent) = (VecDeque::new(), 0);
-        for (list, most, extra) in packets {
-            if !front.send(&list) {
+        for (list, most, hash, gso) in packets {
+            if !front.send_segments(&list, gso) {
                 continue;
             }
             sent += 1;
             front.check_counters();
-            expected.push_back(packet(&mut front.memory, &list));
-            let bytes = back.next_packet(&mut front.memory).unwrap();
+            expected.push_back((packet(&mut front.memory, &list), gso));
+            let (bytes, said) = back.next_packet(&mut front.memory).unwrap();
+            prop_assert_eq!(said.is_some(), gso.is_some());
             prop_assert_eq!(back.next_packet(&mut front.memory), None);
-            back.deliver(&mut front.memory, &bytes, most, extra);
+            back.deliver(&mut front.memory, &bytes, most, said.or(hash.then_some(HASH)));
             front.reap();
             prop_assert_eq!(front.tx.in_flight(), 0);
-            while let Some(bytes) = front.receive() {
-                prop_assert_eq!(Some(bytes), expected.pop_front());
+            while let Some(frame) = front.receive() {
+                prop_assert_eq!(Some(frame), expected.pop_front());
             }
             front.check_counters();
             front.refill();

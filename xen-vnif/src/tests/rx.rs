@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
+use crate::gso::{Kind, RECEIVED_SIZE_MIN};
 use crate::rx::{Assembler, Checksum, Outcome, RxTable, Step, Why, WrongId, FRAME_PAGES_MAX};
 use proptest::prelude::*;
 use std::vec::Vec;
-use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags};
+use xen_sys::netif::{
+    NetifExtraInfo, NetifGso, NetifRxResponse, NetifRxSlot, RxFlags, GSO_TYPE_TCPV4, GSO_TYPE_TCPV6,
+};
 
 fn data(slot: u16, offset: u16, len: i16, flags: RxFlags) -> NetifRxSlot {
     NetifRxResponse {
@@ -113,7 +116,7 @@ fn bad_slots_cost_the_frame_only() {
         (u16::MAX, 1, NONE, Why::Bounds),
         (0, i16::MAX, NONE, Why::Bounds),
         (0, 13, NONE, Why::Length),
-        (0, 100, RxFlags::GSO_PREFIX, Why::Segmented),
+        (0, 100, RxFlags::GSO_PREFIX, Why::Segments),
     ] {
         let mut assembler = Assembler::new();
         let bad = feed(&mut assembler, 3, data(3, offset, len, flags));
@@ -198,14 +201,89 @@ fn too_long_a_frame_is_dropped() {
     assert_eq!(held(&mut assembler).len(), 17);
 }
 
+fn segments(kind: u8, size: u16, more: bool) -> NetifRxSlot {
+    let mut extra = NetifExtraInfo::from_gso(NetifGso {
+        size,
+        kind,
+        features: 0,
+    });
+    extra.flags = more.into();
+    extra.into()
+}
+
+#[test]
+fn frames_of_several_segments() {
+    for (code, kind) in [(GSO_TYPE_TCPV4, Kind::TcpV4), (GSO_TYPE_TCPV6, Kind::TcpV6)] {
+        for size in [8, 1448, u16::MAX] {
+            let mut assembler = Assembler::new();
+            let first = data(1, 0, 4096, MORE | RxFlags::EXTRA_INFO);
+            assert_eq!(feed(&mut assembler, 1, first), step(None, Outcome::More));
+            assert_eq!(
+                feed(&mut assembler, 2, segments(code, size, true)),
+                step(Some(2), Outcome::More)
+            );
+            assert_eq!(
+                feed(&mut assembler, 3, extra(4, false)),
+                step(Some(3), Outcome::More)
+            );
+            assert_eq!(
+                feed(&mut assembler, 4, data(4, 0, 100, NONE)),
+                step(None, Outcome::Complete)
+            );
+            let gso = assembler.frame().gso().unwrap();
+            assert_eq!((gso.kind, gso.size.get()), (kind, size));
+            assert_eq!(held(&mut assembler), [(1, 0, 4096), (4, 0, 100)]);
+            assert_eq!(
+                feed(&mut assembler, 5, data(5, 0, 60, NONE)),
+                step(None, Outcome::Complete)
+            );
+            assert_eq!(assembler.frame().gso(), None, "the next frame has none");
+        }
+    }
+}
+
+#[test]
+fn segments_without_sense_drop_the_frame() {
+    for (kind, size) in [
+        (GSO_TYPE_TCPV4, 0),
+        (GSO_TYPE_TCPV6, 0),
+        (GSO_TYPE_TCPV4, 7),
+        (0, 1448),
+        (3, 1448),
+        (255, 1448),
+    ] {
+        let mut assembler = Assembler::new();
+        let first = data(0, 0, 100, MORE | RxFlags::EXTRA_INFO);
+        assert_eq!(feed(&mut assembler, 0, first), step(None, Outcome::More));
+        assert_eq!(
+            feed(&mut assembler, 1, segments(kind, size, false)),
+            step(Some(1), Outcome::Dropped(Why::Segments)),
+            "{kind} {size}"
+        );
+        assert_eq!(held(&mut assembler), [(0, 0, 100)]);
+        assert_eq!(
+            feed(&mut assembler, 2, data(2, 0, 100, NONE)),
+            step(Some(2), Outcome::More),
+            "the rest of its chain"
+        );
+        assert_eq!(
+            feed(&mut assembler, 3, data(3, 0, 60, NONE)),
+            step(None, Outcome::Complete)
+        );
+    }
+    let mut assembler = Assembler::new();
+    let _ = feed(&mut assembler, 0, data(0, 0, 100, RxFlags::EXTRA_INFO));
+    let _ = feed(&mut assembler, 1, segments(GSO_TYPE_TCPV4, 1448, true));
+    assert_eq!(
+        feed(&mut assembler, 2, segments(GSO_TYPE_TCPV4, 1448, false)),
+        step(Some(2), Outcome::Dropped(Why::Segments)),
+        "said twice"
+    );
+}
+
 #[test]
 fn unwanted_extra_info_drops_the_frame() {
-    for (kind, why) in [
-        (0, Why::Extra),
-        (6, Why::Extra),
-        (255, Why::Extra),
-        (1, Why::Segmented),
-    ] {
+    for (kind, why) in [(0, Why::Extra), (6, Why::Extra), (255, Why::Extra)] {
         let mut assembler = Assembler::new();
         assert_eq!(
             feed(&mut assembler, 0, data(0, 0, 100, RxFlags::EXTRA_INFO)),
@@ -298,6 +376,8 @@ proptest! {
             }
             if step.outcome == Outcome::Complete {
                 prop_assert!((14..=65535).contains(&assembler.frame().len()));
+                let gso = assembler.frame().gso();
+                prop_assert!(gso.is_none_or(|gso| gso.size.get() >= RECEIVED_SIZE_MIN));
             }
             if step.outcome != Outcome::More {
                 for piece in assembler.frame().pieces() {

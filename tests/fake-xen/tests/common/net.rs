@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fake_xen::{FakeXen, Granted, Grants, GuestPage, BACKEND};
 use grant_table::Access;
 use ring::Notify;
+use vnif_core::gso::Gso;
 use vnif_core::rx::Checksum;
 use vnif_core::tx::{Entry, Fragment, Headers, Plan, Refused};
 use vnif_core::{Part, Payload, Received, RxPage, RxQueue, TxQueue, Violation, RING_SLOTS};
@@ -37,6 +38,7 @@ impl RxPage for Buffer {
 pub struct Frame {
     pub data: Vec<u8>,
     pub checksum: Checksum,
+    pub gso: Option<Gso>,
 }
 
 /// A frontend with one queue of each kind.
@@ -47,6 +49,8 @@ pub struct Nic {
     pub rx: RxQueue<Buffer, Vec<Option<Buffer>>>,
     rings: [Granted; 2],
     pub port: Port,
+    /// How the backend is to cut the packets that are sent.
+    pub gso: Option<Gso>,
     /// Slots that the backend has answered.
     pub answered: u64,
     /// Slots put on the ring.
@@ -68,6 +72,7 @@ impl Nic {
             rx,
             rings: pages.map(grant),
             port: xen.evtchn_alloc_unbound(BACKEND).unwrap(),
+            gso: None,
             answered: 0,
             pushed: 0,
         }
@@ -113,6 +118,7 @@ impl Nic {
             }
         }
         let plan = Plan::new(data.len() as u32, Headers::Linear, &fragments, flags)?;
+        let plan = plan.with_gso(self.gso);
         let mut index = 0;
         if plan.copied() != 0 {
             let page = GuestPage::new(&self.xen);
@@ -222,6 +228,7 @@ impl Nic {
                 Received::Frame => {
                     let frame = self.rx.frame();
                     let (len, checksum) = (frame.len() as usize, frame.checksum());
+                    let gso = frame.gso();
                     let mut data = Vec::new();
                     for piece in frame.pieces() {
                         let (from, to) = (piece.offset.into(), piece.offset + piece.len);
@@ -231,7 +238,11 @@ impl Nic {
                         }
                     }
                     assert!(data.len() <= len);
-                    frames.push(Frame { data, checksum });
+                    frames.push(Frame {
+                        data,
+                        checksum,
+                        gso,
+                    });
                 }
             }
         }
