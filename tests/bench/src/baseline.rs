@@ -44,21 +44,23 @@ pub struct Line {
     pub pairs: [Pair; 5],
 }
 
-/// Sets a run's mainline beside the record.
-pub fn compare(comparison: &Comparison) -> Vec<Line> {
+/// All that was recorded.
+pub fn recorded() -> Vec<Recorded> {
     // That every line can be read is for the tests to say.
     let mut reader = csv::ReaderBuilder::new();
     let recorded = reader.comment(Some(b'#')).from_reader(RECORDED.as_bytes());
-    let lines = recorded
-        .into_deserialize()
-        .flatten()
-        .map(|recorded: Recorded| {
-            let mut workloads = comparison.workloads.iter();
-            line(
-                &recorded,
-                workloads.find(|workload| workload.name == recorded.workload),
-            )
-        });
+    recorded.into_deserialize().flatten().collect()
+}
+
+/// Sets a run's mainline beside the record.
+pub fn compare(comparison: &Comparison) -> Vec<Line> {
+    let lines = recorded().into_iter().map(|recorded| {
+        let mut workloads = comparison.workloads.iter();
+        line(
+            &recorded,
+            workloads.find(|workload| workload.name == recorded.workload),
+        )
+    });
     lines.collect()
 }
 

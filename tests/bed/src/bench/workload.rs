@@ -17,6 +17,8 @@ const NULL: &str = "nullb0";
 const DOM0: &str = "10.0.0.1";
 /// The guest itself.
 const LOOPBACK: &str = "127.0.0.1";
+/// A network of its own in the guest, at the other end of a veth pair.
+const VETH: &str = "10.1.0.2";
 
 /// One line of the comparison.
 #[derive(Clone, Debug)]
@@ -125,4 +127,44 @@ pub const ALL: &[Workload] = &[
         "ceiling-loopback-rr",
         Load::Netperf(RequestResponse { transactions: 4000 }, LOOPBACK),
     ),
+    ceiling("ceiling-veth-tcp", Load::Netperf(Send { mib: 128 }, VETH)),
+    ceiling(
+        "ceiling-veth-rr",
+        Load::Netperf(RequestResponse { transactions: 4000 }, VETH),
+    ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_begin_with_their_groups() {
+        let names: BTreeSet<_> = ALL.iter().map(|workload| workload.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for workload in ALL {
+            let group = match workload.group {
+                Group::Block => "block-",
+                Group::Net => "net-",
+                Group::Ceiling => "ceiling-",
+            };
+            assert!(workload.name.starts_with(group), "{}", workload.name);
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_of_mainline_is_of_these_workloads() {
+        for recorded in bench_report::baseline::recorded() {
+            let mut compared = ALL
+                .iter()
+                .filter(|workload| workload.group != Group::Ceiling);
+            assert!(
+                compared.any(|workload| workload.name == recorded.workload),
+                "baseline.csv names {}, which no workload is called",
+                recorded.workload
+            );
+        }
+    }
+}
