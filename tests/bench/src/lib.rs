@@ -12,6 +12,7 @@ mod chart;
 pub mod comparison;
 pub mod document;
 pub mod format;
+pub mod host;
 pub mod markdown;
 pub mod metric;
 pub mod plots;
@@ -23,7 +24,9 @@ pub mod sheets;
 pub mod statistics;
 pub mod table;
 
-pub use publish::{check_document, publish, read_results, refresh_document, update_document};
+pub use publish::{
+    check_document, publish, read_results, refresh_document, update_document, update_host,
+};
 
 /// The table of the terminal.
 pub fn table_of(results: &results::Results) -> String {

@@ -24,6 +24,8 @@ enum Command {
     },
     /// Put the results into the generated block of a document.
     Document { results: PathBuf, document: PathBuf },
+    /// Put what `make bench-host` has measured into its block of a document.
+    Host { figures: PathBuf, document: PathBuf },
     /// Make the block of a document once more from the figures that it has.
     Refresh { document: PathBuf },
 }
@@ -38,6 +40,7 @@ fn main() -> Result<()> {
         Command::Document { results, document } => {
             bench_report::update_document(&document, &read_results(&results)?)?;
         }
+        Command::Host { figures, document } => bench_report::update_host(&document, &figures)?,
         Command::Refresh { document } => bench_report::refresh_document(&document)?,
     }
     Ok(())

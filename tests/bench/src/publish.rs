@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{ensure, Context, Result};
 
 use crate::comparison::{compare, Comparison};
+use crate::document::{self, Block};
+use crate::host::{self, Host};
 use crate::results::Results;
-use crate::{document, markdown, plots, sheets, table};
+use crate::{markdown, plots, sheets, table};
 
 /// The file that has what a run comes to.
 const FIGURES: &str = "figures.json";
+/// The file that has what this machine itself was measured to do.
+const HOST: &str = "host.json";
 
 /// Writes everything into a directory, which is made if need be, and returns what was written.
 ///
@@ -61,9 +65,19 @@ pub fn update_document(path: &Path, results: &Results) -> Result<()> {
     let mut comparison = compare(results);
     comparison.keep_functions(markdown::FUNCTIONS);
     let figures = serde_json::to_string(&comparison)? + "\n";
-    document::block(&read(path)?).with_context(|| path.display().to_string())?;
+    Block::Bench
+        .of(&read(path)?)
+        .with_context(|| path.display().to_string())?;
     write(&path.with_extension(""), [(FIGURES.to_owned(), figures)])?;
     refresh_document(path)
+}
+
+/// Puts what `make bench-host` has written into its block of a document, and the figures into the folder beside it.
+pub fn update_host(path: &Path, figures: &Path) -> Result<()> {
+    let text = read(figures)?;
+    let new = with_host(&read(path)?, path, &parse_host(&text, figures)?)?;
+    write(&path.with_extension(""), [(HOST.to_owned(), text)])?;
+    fs::write(path, new).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Makes a document's block and pictures once more from its figures.
@@ -77,7 +91,19 @@ pub fn refresh_document(path: &Path) -> Result<()> {
 /// Whether a document's block is what its figures say, if it has any.
 pub fn check_document(path: &Path) -> Result<()> {
     let old = read(path)?;
-    let block = document::block(&old).with_context(|| path.display().to_string())?;
+    let host = path.with_extension("").join(HOST);
+    if host.exists() {
+        let figures = parse_host(&read(&host)?, &host)?;
+        ensure!(
+            old == with_host(&old, path, &figures)?,
+            "{} is not what {} says: run make bench-host",
+            path.display(),
+            host.display()
+        );
+    }
+    let block = Block::Bench
+        .of(&old)
+        .with_context(|| path.display().to_string())?;
     let figures = path.with_extension("").join(FIGURES);
     if !figures.exists() {
         ensure!(
@@ -113,7 +139,15 @@ fn document_with(path: &Path, comparison: &Comparison) -> Result<String> {
         .context("the document has no name")?
         .to_string_lossy();
     let block = markdown::render(comparison, Some(&folder));
-    document::replace(&read(path)?, &block)
+    Block::Bench
+        .replace(&read(path)?, &block)
+        .with_context(|| format!("cannot update {}", path.display()))
+}
+
+/// A document with the figures of a machine in its block.
+fn with_host(document: &str, path: &Path, host: &Host) -> Result<String> {
+    Block::Host
+        .replace(document, &host::render(host))
         .with_context(|| format!("cannot update {}", path.display()))
 }
 
@@ -134,6 +168,10 @@ fn pictures(comparison: &Comparison) -> Result<[(String, String); 2]> {
 /// Reads results that [`publish`] or the bed has written.
 pub fn read_results(path: &Path) -> Result<Results> {
     serde_json::from_str(&read(path)?).with_context(|| format!("{} has no results", path.display()))
+}
+
+fn parse_host(text: &str, path: &Path) -> Result<Host> {
+    serde_json::from_str(text).with_context(|| format!("{} has no figures", path.display()))
 }
 
 fn read_figures(path: &Path) -> Result<Comparison> {
@@ -198,12 +236,16 @@ mod tests {
     fn a_document_gets_its_block_and_its_pictures() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("speed.md");
-        let document = format!("# Speed\n{}\n{}\nEnd\n", document::BEGIN, document::END);
+        let document = format!(
+            "# Speed\n{}\n{}\nEnd\n",
+            Block::Bench.begin(),
+            Block::Bench.end()
+        );
         fs::write(&path, &document).unwrap();
         update_document(&path, &results()).unwrap();
         let new = fs::read_to_string(&path).unwrap();
         assert!(new.starts_with("# Speed\n") && new.ends_with("\nEnd\n"));
-        let block = document::block(&new).unwrap();
+        let block = Block::Bench.of(&new).unwrap();
         assert!(block.contains("`block-randread-4k-qd1`"));
         assert!(block.contains("(speed/ratios.svg)"));
         assert!(home.path().join("speed/ratios.svg").exists());
@@ -215,7 +257,7 @@ mod tests {
     fn figures_that_were_typed_are_found() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("speed.md");
-        let document = |block| format!("{}\n{block}{}\n", document::BEGIN, document::END);
+        let document = |block| format!("{}\n{block}{}\n", Block::Bench.begin(), Block::Bench.end());
         fs::write(&path, document("| 1.0 |\n")).unwrap();
         assert!(check_document(&path).is_err());
         fs::write(&path, document(document::EMPTY)).unwrap();
@@ -233,14 +275,42 @@ mod tests {
     }
 
     #[test]
+    fn a_document_gets_the_figures_of_a_machine() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("speed.md");
+        let figures = home.path().join("measured.json");
+        let blocks = [Block::Bench, Block::Host].map(|block| (block.begin(), block.end()));
+        let [(begin, end), (host_begin, host_end)] = blocks;
+        let document = format!(
+            "{host_begin}\n{host_end}\n{begin}\n{}{end}\n",
+            document::EMPTY
+        );
+        fs::write(&path, &document).unwrap();
+        check_document(&path).unwrap();
+        fs::write(
+            &figures,
+            serde_json::to_string(&host::tests::sample()).unwrap(),
+        )
+        .unwrap();
+        update_host(&path, &figures).unwrap();
+        check_document(&path).unwrap();
+        let new = fs::read_to_string(&path).unwrap();
+        assert!(Block::Host.of(&new).unwrap().contains("| 1.50 |"));
+        assert!(Block::Bench.of(&new).unwrap() == document::EMPTY);
+        fs::write(&path, new.replace("1.50", "1.05")).unwrap();
+        let error = check_document(&path).unwrap_err().to_string();
+        assert!(error.contains("host.json"), "{error}");
+    }
+
+    #[test]
     fn figures_of_any_size_are_read_as_they_were_written() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("speed.md");
         let document = format!(
             "{}\n{}{}\n",
-            document::BEGIN,
+            Block::Bench.begin(),
             document::EMPTY,
-            document::END
+            Block::Bench.end()
         );
         for seconds in [1e-300, 0.1 + 0.2, 1.0 / 3.0, 1e300] {
             let mut results = results();
@@ -258,7 +328,7 @@ mod tests {
         fs::write(&path, "# Speed\n").unwrap();
         let error = format!("{:#}", update_document(&path, &results()).unwrap_err());
         assert!(
-            error.contains("speed.md") && error.contains(document::BEGIN),
+            error.contains("speed.md") && error.contains(Block::Bench.begin()),
             "{error}"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "# Speed\n");

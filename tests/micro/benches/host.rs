@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `make bench-host`: every case by Criterion, then one table.
+//! `make bench-host`: every case by Criterion, then one table, and with BENCH_HOST_JSON the same as a file of that name.
 use std::hint::black_box;
 use std::time::Duration;
 
+use bench_report::host;
 use criterion::{BenchmarkId, Criterion};
 use micro::{cases, instructions, Case, Side};
 use nix::time::{clock_gettime, ClockId};
-
-/// What was found out about one side of a case, for one item.
-#[derive(Clone, Copy)]
-struct Figures {
-    nanoseconds: f64,
-    instructions: Option<f64>,
-}
 
 /// What this thread has had of the processor: others on the machine do not count.
 fn processor_time() -> Duration {
@@ -38,15 +32,20 @@ fn time(criterion: &mut Criterion, name: &str, label: &str, side: &mut Side) -> 
     fastest
 }
 
-fn measure(criterion: &mut Criterion, case: &mut Case) -> [Figures; 2] {
+/// What one item of a case costs.
+fn measure(criterion: &mut Criterion, case: &mut Case) -> host::Line {
     let items = f64::from(case.items);
-    let mut figures = |label: &str, side: &mut Side| Figures {
+    let mut cost = |label: &str, side: &mut Side| host::Cost {
         nanoseconds: time(criterion, case.name, label, side) / items,
         instructions: instructions::per_round(side)
             .ok()
             .map(|count| count / items),
     };
-    [figures("Rust", &mut case.rust), figures("C", &mut case.c)]
+    host::Line {
+        name: case.name.to_owned(),
+        rust: cost("Rust", &mut case.rust),
+        c: cost("C", &mut case.c),
+    }
 }
 
 const HEADING: &str = "\
@@ -55,16 +54,13 @@ Rust as it ships: opt-level 2, crate by crate, overflow checks on. C: -O2, gener
 Time: nanoseconds of processor time, of the fastest sample. Instructions (ins): counted one by one.
 ";
 
-fn print_table(lines: &[(&str, [Figures; 2])]) {
+fn print_table(measured: &host::Host) {
     println!("\n{HEADING}");
     println!(
         "{:34} {:>9} {:>9} {:>6}   {:>9} {:>9} {:>6}",
         "", "Rust ns", "C ns", "ratio", "Rust ins", "C ins", "ratio"
     );
-    // Criterion leaves out those that the arguments do not ask for.
-    let timed =
-        |line: &&(&str, [Figures; 2])| line.1.iter().all(|side| side.nanoseconds.is_finite());
-    for (name, [rust, c]) in lines.iter().filter(timed) {
+    for host::Line { name, rust, c } in &measured.lines {
         let ratio = rust.nanoseconds / c.nanoseconds;
         print!(
             "{name:34} {:9.2} {:9.2} {ratio:6.2}",
@@ -91,9 +87,16 @@ fn main() {
         .measurement_time(Duration::from_millis(800))
         .nresamples(2000)
         .configure_from_args();
-    let lines: Vec<_> = cases()
+    let lines = cases()
         .iter_mut()
-        .map(|case| (case.name, measure(&mut criterion, case)))
+        .map(|case| measure(&mut criterion, case))
+        // Criterion leaves out those that the arguments do not ask for.
+        .filter(|line| line.rust.nanoseconds.is_finite() && line.c.nanoseconds.is_finite())
         .collect();
-    print_table(&lines);
+    let measured = host::Host { lines };
+    print_table(&measured);
+    if let Some(path) = std::env::var_os("BENCH_HOST_JSON") {
+        let json = serde_json::to_string_pretty(&measured).expect("finite figures");
+        std::fs::write(path, json + "\n").expect("a place that can be written");
+    }
 }
