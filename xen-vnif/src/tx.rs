@@ -199,6 +199,13 @@ impl<'a> Plan<'a> {
         self.slots
     }
 
+    /// Slots of the ring that the packet takes, extra info included.
+    #[inline]
+    #[must_use]
+    pub const fn ring_slots(&self) -> u16 {
+        self.slots.wrapping_add(self.gso.is_some() as u16)
+    }
+
     /// The parts to be granted, in packet order.
     #[inline]
     #[must_use]

@@ -3,6 +3,7 @@
 
 use core::ops::DerefMut;
 
+use crate::gso::Gso;
 use crate::tx::{BadResponse, Ended, Entry, Plan, TxTable};
 use crate::{RingCounters, Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
@@ -123,9 +124,8 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     #[inline]
     pub fn push(&mut self, plan: &Plan<'_>, part: &Part, payload: P) -> Result<(), P> {
         let first = part.index == 0;
-        let gso = plan.gso().filter(|_| first);
-        let needed = if first { plan.slots() } else { 1 };
-        if self.ring.free_requests() < u32::from(needed).wrapping_add(gso.is_some().into()) {
+        let needed = if first { plan.ring_slots() } else { 1 };
+        if self.ring.free_requests() < u32::from(needed) {
             return Err(payload);
         }
         let waited_for = payload.is_waited_for();
@@ -134,13 +134,23 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         // There is room, as just seen.
         let _ = self.ring.push_request(&request.into());
         self.counters.requests = self.counters.requests.wrapping_add(1);
-        if let Some(gso) = gso {
-            let _ = self.ring.push_request(&gso.extra_info().into());
-            self.counters.requests = self.counters.requests.wrapping_add(1);
-            self.extras = self.extras.wrapping_add(1);
+        if first {
+            if let Some(gso) = plan.gso() {
+                self.push_extra(gso);
+            }
         }
         self.waited_for = self.waited_for.wrapping_add(waited_for.into());
         Ok(())
+    }
+
+    /// Writes the slot behind a packet's first one. Not inlined: most packets have none, and few large ones are many small
+    /// ones' worth.
+    #[cold]
+    fn push_extra(&mut self, gso: Gso) {
+        // There is room, as seen before the first slot.
+        let _ = self.ring.push_request(&gso.extra_info().into());
+        self.counters.requests = self.counters.requests.wrapping_add(1);
+        self.extras = self.extras.wrapping_add(1);
     }
 
     /// Shows the backend all slots pushed, and asks for an event if the stack waits for one of them and none was asked
@@ -174,16 +184,6 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
                 Ok(None) => return Ok(reaped),
                 Err(violation) => return Err(self.distrust(violation.into())),
             };
-            if response.status == RSP_NULL {
-                // Its id means nothing. There can be no more of these than slots of extra info.
-                let Some(extras) = self.extras.checked_sub(1) else {
-                    return Err(self.distrust(Violation::Status));
-                };
-                self.extras = extras;
-                reaped.slots = reaped.slots.wrapping_add(1);
-                self.counters.responses = self.counters.responses.wrapping_add(1);
-                continue;
-            }
             match self.table.complete(response) {
                 Ok((ended, payload)) => {
                     reaped.slots = reaped.slots.wrapping_add(1);
@@ -194,6 +194,12 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
                     let waited_for = payload.is_waited_for();
                     self.waited_for = self.waited_for.wrapping_sub(waited_for.into());
                     each(payload);
+                }
+                Err(BadResponse::Status(RSP_NULL)) if self.extras != 0 => {
+                    // Its id means nothing. There can be no more of these than slots of extra info.
+                    self.extras = self.extras.wrapping_sub(1);
+                    reaped.slots = reaped.slots.wrapping_add(1);
+                    self.counters.responses = self.counters.responses.wrapping_add(1);
                 }
                 Err(BadResponse::Id(_)) => return Err(self.distrust(Violation::Id)),
                 Err(BadResponse::Status(_)) => return Err(self.distrust(Violation::Status)),
