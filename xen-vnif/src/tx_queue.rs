@@ -118,10 +118,11 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.counters
     }
 
-    /// Writes one slot of a packet, and behind its first one the extra info if there is any; the backend sees it after [`show`](Self::show). The payload comes back when the
-    /// ring is full, the first slot's also when it has no room for the whole packet: one that fits in part would run
-    /// into the next one.
-    #[inline]
+    /// Writes one slot of a packet, and behind its first one the extra info if there is any; the backend sees it after
+    /// [`show`](Self::show). The payload comes back when the ring is full, the first slot's also when it has no room for
+    /// the whole packet: one that fits in part would run into the next one.
+    // Always: it has several callers, and out of line it costs each slot some fifty instructions more.
+    #[inline(always)]
     pub fn push(&mut self, plan: &Plan<'_>, part: &Part, payload: P) -> Result<(), P> {
         let first = part.index == 0;
         let needed = if first { plan.ring_slots() } else { 1 };
