@@ -3,6 +3,7 @@
 
 use crate::service::{Cpu, Service};
 use crate::slot::Slots;
+use core::sync::atomic::{AtomicBool, Ordering};
 use event_channel::{PortIndex, SharedPorts, Upcall as Served, VcpuInfo};
 use kernel::prelude::*;
 use linux::irq::{Handler, LastInterrupted, SharedHandler};
@@ -51,11 +52,28 @@ impl UpcallHandler {
         let served = self.cpu.events.upcall(self.info, self.ports, deliver);
         let stalled = stalled_since.map(|since| now().saturating_sub(since));
         if let Some(nanoseconds) = self.cpu.guard.served(stalled) {
-            // SAFETY: The timer is part of this handler and dropped before the rest of it, and the handler is in an
-            // `Arc`, where it does not move. There is no other target.
-            unsafe { self.pause.start(nanoseconds, self) };
+            self.pause(nanoseconds);
         }
+        self.look_at(served);
         served
+    }
+
+    /// Lets upcalls pause for so long.
+    fn pause(&self, nanoseconds: u64) {
+        // SAFETY: The timer is part of this handler and dropped before the rest of it, and the handler is in an `Arc`,
+        // where it does not move. There is no other target.
+        unsafe { self.pause.start(nanoseconds, self) };
+    }
+
+    /// Sees to what is left, and says it when Xen's queues lead nowhere.
+    #[inline]
+    fn look_at(&self, served: Served) {
+        if let Served::Unfinished(_) = served {
+            self.pause(self.cpu.guard.unfinished());
+        }
+        if self.cpu.events.strays() != 0 {
+            strayed(self.cpu);
+        }
     }
 
     #[inline]
@@ -77,7 +95,18 @@ impl Expired for UpcallHandler {
     fn expired(&self) {
         self.cpu.guard.resume();
         let deliver = |port| self.deliver(port);
-        self.cpu.events.catch_up(self.info, self.ports, deliver);
+        let served = self.cpu.events.catch_up(self.info, self.ports, deliver);
+        self.look_at(served);
+    }
+}
+
+/// Says it once.
+#[cold]
+fn strayed(cpu: &Cpu) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        let number = cpu.number.as_u32();
+        pr_err!("a queue of CPU {number}'s events leads to a port that does not exist; what is behind it is lost\n");
     }
 }
 

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every interleaving, within loom's bound, of the guest with Xen and with itself.
-use crate::fake_xen::{index, Domain};
+use crate::fake_xen::{index, Abi, Domain, ABIS};
 use crate::MaskReason::{Driver, Interrupt, Move};
 use loom::{sync::Arc, thread};
 
-/// Explores with at most three forced preemptions: more find nothing new in
+/// Explores with both ABIs and at most three forced preemptions: more find nothing new in
 /// minutes, and two already find each bug that was planted to try it.
-fn explore(test: impl Fn(Arc<Domain>) + Sync + Send + 'static) {
+fn explore(test: impl Fn(Arc<Domain>) + Sync + Send + Clone + 'static) {
+    for abi in ABIS {
+        explore_with(abi, test.clone());
+    }
+}
+
+fn explore_with(abi: Abi, test: impl Fn(Arc<Domain>) + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.max_branches = 20_000;
-    model.check(move || test(Arc::new(Domain::new())));
+    model.check(move || test(Arc::new(Domain::new(abi))));
 }
 
 fn spawn(domain: &Arc<Domain>, run: impl FnOnce(Arc<Domain>) + 'static) -> thread::JoinHandle<()> {

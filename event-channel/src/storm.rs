@@ -12,6 +12,8 @@ const SHARE: u64 = 2;
 /// Bounds of a pause, in nanoseconds: worth a timer, and not noticed as a hang.
 const SHORTEST: u64 = 50_000;
 const LONGEST: u64 = 20_000_000;
+/// For an upcall that ended with events left: about what handlers take for as many as it may deliver.
+const UNFINISHED: u64 = 250_000;
 
 /// Watches one CPU's upcalls for a storm.
 ///
@@ -92,6 +94,14 @@ impl StormGuard {
         self.paused.store(1, Relaxed);
         count(&self.pauses, 1);
         Some(spent.saturating_mul(SHARE).clamp(SHORTEST, LONGEST))
+    }
+
+    /// An upcall ended with events left. Upcalls are to pause for so many nanoseconds, about as long as that one took;
+    /// then the caller goes on.
+    pub fn unfinished(&self) -> u64 {
+        self.paused.store(1, Relaxed);
+        count(&self.pauses, 1);
+        UNFINISHED
     }
 
     /// The pause is over.
