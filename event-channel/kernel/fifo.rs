@@ -13,7 +13,7 @@ use kernel::error::code::{EBUSY, ENOSPC};
 use kernel::prelude::*;
 use linux::memremap::Mapping;
 use xen_hypercall::{to_error, Xen};
-use xen_sys::{Gfn, Hypervisor, Port, VcpuId, XenError, PAGE_SIZE};
+use xen_sys::{Gfn, Port, VcpuId, XenError, PAGE_SIZE};
 
 /// Behind shared_info.
 const CONTROL: Gfn = Gfn(0xfe701);

@@ -305,8 +305,7 @@ impl Domain {
         }
         self.vcpus[cpu].interrupt.store(0, SeqCst);
         self.info(cpu).reset();
-        self.events(cpu)
-            .drain(self.info(cpu), self.ports(), |_| {});
+        self.events(cpu).drain(self.info(cpu), self.ports(), |_| {});
         // As Xen does for a new vector.
         self.vcpus[cpu].interrupt.store(1, SeqCst);
         self.find_lost();

@@ -237,7 +237,9 @@ fn the_scan_goes_on_after_the_port_it_served_last() {
 
 #[test]
 fn upcalls_without_events_are_counted_as_spurious() {
-    ABIS.map(Domain::new).map(|domain| upcalls_without_events_are_counted_as_spurious_with(&domain));
+    ABIS.map(Domain::new)
+        .iter()
+        .for_each(upcalls_without_events_are_counted_as_spurious_with);
 }
 
 fn upcalls_without_events_are_counted_as_spurious_with(domain: &Domain) {
@@ -256,7 +258,9 @@ fn upcalls_without_events_are_counted_as_spurious_with(domain: &Domain) {
 
 #[test]
 fn a_flood_raises_no_upcall_while_they_are_put_off() {
-    ABIS.map(Domain::new).map(|domain| a_flood_raises_no_upcall_while_they_are_put_off_with(&domain));
+    ABIS.map(Domain::new)
+        .iter()
+        .for_each(a_flood_raises_no_upcall_while_they_are_put_off_with);
 }
 
 fn a_flood_raises_no_upcall_while_they_are_put_off_with(domain: &Domain) {
@@ -298,7 +302,9 @@ fn an_event_during_the_scan_raises_the_next_upcall() {
 
 #[test]
 fn an_event_of_an_earlier_life_is_raised_when_the_port_opens() {
-    ABIS.map(Domain::new).map(|domain| an_event_of_an_earlier_life_is_raised_when_the_port_opens_with(&domain));
+    ABIS.map(Domain::new)
+        .iter()
+        .for_each(an_event_of_an_earlier_life_is_raised_when_the_port_opens_with);
 }
 
 fn an_event_of_an_earlier_life_is_raised_when_the_port_opens_with(domain: &Domain) {
@@ -310,7 +316,9 @@ fn an_event_of_an_earlier_life_is_raised_when_the_port_opens_with(domain: &Domai
 
 #[test]
 fn an_event_that_linux_wants_to_see_again_is_raised() {
-    ABIS.map(Domain::new).map(|domain| an_event_that_linux_wants_to_see_again_is_raised_with(&domain));
+    ABIS.map(Domain::new)
+        .iter()
+        .for_each(an_event_that_linux_wants_to_see_again_is_raised_with);
 }
 
 fn an_event_that_linux_wants_to_see_again_is_raised_with(domain: &Domain) {
@@ -324,7 +332,9 @@ fn an_event_that_linux_wants_to_see_again_is_raised_with(domain: &Domain) {
 
 #[test]
 fn a_port_has_one_owner_at_a_time() {
-    ABIS.map(Domain::new).map(|domain| a_port_has_one_owner_at_a_time_with(&domain));
+    ABIS.map(Domain::new)
+        .iter()
+        .for_each(a_port_has_one_owner_at_a_time_with);
 }
 
 fn a_port_has_one_owner_at_a_time_with(domain: &Domain) {
@@ -345,7 +355,9 @@ fn a_port_has_one_owner_at_a_time_with(domain: &Domain) {
 
 #[test]
 fn a_closed_port_stays_masked_whatever_its_driver_does() {
-    ABIS.map(Domain::new).map(|domain| a_closed_port_stays_masked_whatever_its_driver_does_with(&domain));
+    ABIS.map(Domain::new)
+        .iter()
+        .for_each(a_closed_port_stays_masked_whatever_its_driver_does_with);
 }
 
 fn a_closed_port_stays_masked_whatever_its_driver_does_with(domain: &Domain) {

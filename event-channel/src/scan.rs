@@ -175,12 +175,7 @@ impl VcpuEvents {
     /// Empties the FIFO ABI's queues of a vCPU that takes no upcalls, before its first one or after its last, without
     /// taking the events in them. Calls `found` for the ports that are open: Xen says no more of their events, but
     /// [`crate::PortState::raise_again`] lets it. Nothing happens with the 2-level ABI.
-    pub fn drain(
-        &self,
-        vcpu: VcpuInfo<'_>,
-        ports: SharedPorts<'_>,
-        found: impl FnMut(PortIndex),
-    ) {
+    pub fn drain(&self, vcpu: VcpuInfo<'_>, ports: SharedPorts<'_>, found: impl FnMut(PortIndex)) {
         if let SharedPorts::Fifo(array) = ports {
             self.queues.drain(vcpu, array, found);
         }
@@ -210,12 +205,7 @@ impl VcpuEvents {
 
     /// Delivers the events in the words of `selector`, and says how many.
     #[inline]
-    fn scan(
-        &self,
-        selector: u64,
-        ports: Bitmaps<'_>,
-        mut deliver: impl FnMut(PortIndex),
-    ) -> u32 {
+    fn scan(&self, selector: u64, ports: Bitmaps<'_>, mut deliver: impl FnMut(PortIndex)) -> u32 {
         let start = self.next.load(Relaxed);
         let mut served = Served {
             next: start,

@@ -23,6 +23,14 @@ pub struct ControlBlock {
 }
 
 impl ControlBlock {
+    pub(crate) fn new() -> Self {
+        Self {
+            ready: AtomicU32::new(0),
+            _reserved: AtomicU32::new(0),
+            heads: core::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
     /// Forgets all queues.
     pub(crate) fn reset(&self) {
         self.ready.store(0, SeqCst);
@@ -49,14 +57,6 @@ impl ControlBlock {
 
 #[cfg(test)]
 impl ControlBlock {
-    pub(crate) fn new() -> Self {
-        Self {
-            ready: AtomicU32::new(0),
-            _reserved: AtomicU32::new(0),
-            heads: core::array::from_fn(|_| AtomicU32::new(0)),
-        }
-    }
-
     /// Xen's side: the queue begins with `port`.
     pub(crate) fn set_head(&self, priority: usize, port: u32) {
         self.heads[priority].store(port, SeqCst);
@@ -110,7 +110,27 @@ pub(crate) const fn offset(vcpu: u32) -> u32 {
     vcpu.wrapping_mul(size_of::<VcpuControl>() as u32)
 }
 
+impl Default for ControlPage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ControlPage {
+    /// A page of zeros: for who has no memory that Xen knows.
+    pub fn new() -> Self {
+        let zero = || AtomicU32::new(0);
+        Self {
+            vcpus: core::array::from_fn(|_| VcpuControl {
+                block: ControlBlock::new(),
+                registered: zero(),
+                mark: zero(),
+                pages: zero(),
+                populated: zero(),
+            }),
+        }
+    }
+
     /// Says whose notes these are.
     pub(crate) fn first(&self) -> &VcpuControl {
         // PANIC: none, the array has 32 elements.

@@ -94,9 +94,7 @@ impl<'a> Fifo<'a> {
             populate(xen, self.control_at)?;
             self.control.clear();
         }
-        self.begin_anew();
-        // The first is also the switch.
-        self.register(xen, VcpuId(0))?;
+        self.begin_anew(xen)?;
         self.make_room(xen, Port(0))
     }
 
@@ -175,7 +173,7 @@ impl<'a> Fifo<'a> {
             .zip(&self.control.vcpus)
             .filter(|(_, control)| told(control))
             .fold(0, |told, (vcpu, _)| told | 1 << vcpu);
-        self.begin_anew();
+        self.begin_anew(xen)?;
         for vcpu in (0..u32::BITS).filter(|vcpu| told >> vcpu & 1 != 0) {
             self.register(xen, VcpuId(vcpu))?;
         }
@@ -185,13 +183,18 @@ impl<'a> Fifo<'a> {
         Ok(true)
     }
 
-    /// Notes that Xen knows nothing.
-    fn begin_anew(&self) {
-        self.control.first().pages.store(0, SeqCst);
+    /// Gives the domain the ABI by its first control block, and notes that Xen knows that and nothing else. When Xen
+    /// refuses, the notes stay as they are, for they may be true.
+    fn begin_anew(&self, xen: &impl Hypervisor) -> Result {
+        let first = self.control.first();
+        xen.evtchn_init_control(VcpuId(0), self.control_at, offset(0))?;
+        first.pages.store(0, SeqCst);
         for control in &self.control.vcpus {
             control.block.reset();
             control.registered.store(0, SeqCst);
         }
+        first.registered.store(1, SeqCst);
+        Ok(())
     }
 }
 
