@@ -189,7 +189,9 @@ fn a_move_loses_nothing() {
         assert!(domain.is_served(0));
         assert!(!domain.ports().is_masked(index(0)));
         assert_eq!((domain.events(0).load(), domain.events(1).load()), (0, 1));
-        assert_eq!(domain.deliveries(0), 1);
+        // With the FIFO ABI, Xen's unmasking may set the pending bit anew when CPU 0 has just taken it.
+        let most = if domain.fifo.is_some() { 2 } else { 1 };
+        assert!((1..=most).contains(&domain.deliveries(0)));
     });
 }
 
@@ -248,5 +250,24 @@ fn only_one_of_two_binds_gets_the_port() {
         }
         thread.join().unwrap();
         assert_eq!(*won.lock().unwrap(), 1);
+    });
+}
+
+/// A CPU that goes takes its queue's ports out, and their events are found elsewhere.
+#[test]
+fn a_cpu_that_goes_leaves_no_event_behind() {
+    explore_with(Abi::Fifo, |domain| {
+        domain.bind(0, 0);
+        domain.bind(1, 0);
+        domain.send(1);
+        let xen = spawn(&domain, |domain| domain.send(0));
+        domain.move_to(0, 1, false);
+        domain.move_to(1, 1, false);
+        domain.restart(0);
+        domain.interrupt(1, |_| {});
+        xen.join().unwrap();
+        domain.find_lost();
+        domain.settle();
+        assert!(domain.is_served(0) && domain.is_served(1));
     });
 }

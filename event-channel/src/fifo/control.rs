@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What Xen tells each vCPU: its control block.
-use core::mem::{offset_of, size_of};
-use xen_sys::event_channel::{FIFO_CONTROL_BLOCK_SIZE, FIFO_HEADS, FIFO_QUEUES, FIFO_READY};
-use xen_sys::PAGE_SIZE;
+use core::mem::size_of;
+use xen_sys::event_channel::FIFO_QUEUES;
 
 use crate::sync::{store_before_load, AtomicU32, Ordering::SeqCst};
 
@@ -99,6 +98,9 @@ pub(crate) const MARK: u32 = 0x7870_6601;
 
 #[cfg(not(all(test, loom)))]
 const _: () = {
+    use core::mem::offset_of;
+    use xen_sys::event_channel::{FIFO_CONTROL_BLOCK_SIZE, FIFO_HEADS, FIFO_READY};
+    use xen_sys::PAGE_SIZE;
     assert!(size_of::<ControlBlock>() == FIFO_CONTROL_BLOCK_SIZE);
     assert!(offset_of!(ControlBlock, ready) == FIFO_READY);
     assert!(offset_of!(ControlBlock, heads) == FIFO_HEADS);
