@@ -236,10 +236,13 @@ impl Hypervisor for FakeXen {
         Ok(())
     }
 
-    fn evtchn_set_priority(&self, _: Port, priority: u32) -> Result {
+    fn evtchn_set_priority(&self, port: Port, priority: u32) -> Result {
         self.faults.enter(Call::EvtchnSetPriority)?;
         if self.state().control_blocks.is_empty() {
             return Err(XenError::ENOSYS);
+        }
+        if port == Port(0) {
+            return Err(XenError::EACCES);
         }
         if priority >= FIFO_QUEUES {
             return Err(XenError::EINVAL);
