@@ -13,7 +13,7 @@ use kernel::error::code::{EBUSY, EIO, ENODEV, EOPNOTSUPP};
 use kernel::sync::{global_lock, Arc, SetOnce};
 use kernel::{prelude::*, str::CStr};
 use linux::hotplug::{CpuCallbacks, CpuHotplug};
-use linux::irq::{place_again, Request};
+use linux::irq::{place_again, place_anywhere, Request};
 use linux::pci::Intx;
 use linux::vector::CpuVector;
 use pvclock::TimeInfo;
@@ -253,7 +253,9 @@ impl Service {
         let _binding = BINDING.lock();
         for slot in self.slots.iter().filter(|slot| !slot.is_fixed()) {
             if let (Some(irq), Binding::Bound(cpu)) = (slot.irq(), slot.state().binding()) {
-                if place_again(irq).is_err() {
+                // A port that is served somewhere may stay there when none of the CPUs it should be on is online.
+                let served = self.cpu(cpu).is_some_and(Cpu::is_ready);
+                if place_again(irq).is_err() && !served && place_anywhere(irq).is_err() {
                     pr_err!(
                         "the events of port {} stay with CPU {cpu}\n",
                         slot.port().port().0

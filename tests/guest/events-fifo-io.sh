@@ -47,6 +47,7 @@ for round in 1 2 3; do
   done
   answers "round $round, four CPUs"
 done
+if kernel_log "stay with CPU"; then fail "ports stayed with a CPU that went"; fi
 wait $copying || fail "the data came back as others"
 [ -e /tmp/first ] || fail "the copy did not end"
 rmmod xen_vnif
