@@ -42,7 +42,9 @@ impl Queues {
 
     /// Calls `deliver` for the events in the queues `ready` and in those that were left, the highest priority first.
     /// What Xen links meanwhile behind one of them is met on the way.
-    #[inline]
+    ///
+    /// Not inlined: the 2-level ABI's upcalls shall not pay for it.
+    #[inline(never)]
     pub(crate) fn walk(
         &self,
         ready: u32,
