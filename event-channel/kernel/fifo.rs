@@ -4,10 +4,10 @@
 //! They are the domain's for good: Xen writes to them even when the module is gone. There is no RAM of Linux's at these
 //! places, so nothing of Linux's can be harmed, and the module that is loaded next finds them there.
 
-use crate::service::{Abi, Cpu, Service};
+use crate::service::{Abi, Cpu, Service, BINDING};
 use core::mem::size_of;
 use core::slice;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, Ordering};
 use event_channel::{ControlPage, Fifo, FifoState, PortIndex, VcpuInfo, FIFO_PAGES, FIFO_PORTS};
 use kernel::error::code::{EBUSY, ENOSPC};
 use kernel::prelude::*;
@@ -132,6 +132,8 @@ impl Service {
 
     /// Lets Xen tell `vcpu` of events, of which it has been told of none. No upcall of it runs.
     pub(crate) fn prepare(&self, cpu: &Cpu, vcpu: VcpuId, info: VcpuInfo<'_>) -> Result {
+        let _binding = BINDING.lock();
+        cpu.gone.store(false, Ordering::Relaxed);
         if let Some(fifo) = self.fifo() {
             fifo.register(&Xen, vcpu).map_err(to_error)?;
         }
@@ -141,8 +143,29 @@ impl Service {
         Ok(())
     }
 
-    /// Ports that have moved may still be in a queue of the CPU that they have left, which takes no upcall any more.
-    pub(crate) fn empty_queues(&self, cpu: &Cpu) {
+    /// `cpu` takes no upcall any more.
+    pub(crate) fn end_upcalls(&self, cpu: &Cpu) {
+        let _binding = BINDING.lock();
+        cpu.gone.store(true, Ordering::Relaxed);
+        self.empty_queues(cpu);
+    }
+
+    /// Looks after the CPUs that have gone, some time after their ports have moved: a send that was held up on the way
+    /// may have put one into the queue of the CPU that it has left.
+    pub(crate) fn look_after_gone(&self) {
+        if self.fifo().is_none() {
+            return;
+        }
+        let _binding = BINDING.lock();
+        let gone = |cpu: &&Cpu| cpu.gone.load(Ordering::Relaxed);
+        self.cpus()
+            .iter()
+            .filter(gone)
+            .for_each(|cpu| self.empty_queues(cpu));
+    }
+
+    /// Ports that have moved may still be in a queue of the CPU that they have left. With [`BINDING`] held.
+    fn empty_queues(&self, cpu: &Cpu) {
         let Some(info) = cpu.vcpu().and_then(|vcpu| self.shared.vcpu(vcpu)) else {
             return;
         };

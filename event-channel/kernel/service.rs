@@ -58,6 +58,8 @@ pub(crate) struct Cpu {
     vcpu: AtomicU32,
     /// Ports may be bound to it.
     ready: AtomicBool,
+    /// It has gone and takes no upcall. Changes under [`BINDING`].
+    pub(crate) gone: AtomicBool,
 }
 
 const NO_VCPU: u32 = u32::MAX;
@@ -70,6 +72,7 @@ impl Cpu {
             number,
             vcpu: AtomicU32::new(NO_VCPU),
             ready: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -244,7 +247,7 @@ impl Service {
                 return;
             }
         }
-        self.empty_queues(cpu);
+        self.end_upcalls(cpu);
     }
 
     /// Asks each port again for its CPU: those whose CPU has gone move, and so do those whose affinity names a CPU that

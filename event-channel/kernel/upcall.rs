@@ -51,10 +51,10 @@ impl UpcallHandler {
         let deliver = |port| self.deliver(port);
         let served = self.cpu.events.upcall(self.info, self.ports, deliver);
         let stalled = stalled_since.map(|since| now().saturating_sub(since));
-        if let Some(nanoseconds) = self.cpu.guard.served(stalled) {
+        let storm = self.cpu.guard.served(stalled);
+        if let Some(nanoseconds) = self.pause_after(served, stalled).max(storm) {
             self.pause(nanoseconds);
         }
-        self.look_at(served);
         served
     }
 
@@ -65,14 +65,16 @@ impl UpcallHandler {
         unsafe { self.pause.start(nanoseconds, self) };
     }
 
-    /// Sees to what is left, and says it when Xen's queues lead nowhere.
+    /// For how long upcalls are to pause because this one, which took so long if that is known, has left events. Says it
+    /// when Xen's queues lead nowhere.
     #[inline]
-    fn look_at(&self, served: Served) {
-        if let Served::Unfinished(_) = served {
-            self.pause(self.cpu.guard.unfinished());
-        }
+    fn pause_after(&self, served: Served, took: Option<u64>) -> Option<u64> {
         if self.cpu.events.strays() != 0 {
             strayed(self.cpu);
+        }
+        match served {
+            Served::Unfinished(_) => Some(self.cpu.guard.unfinished(took)),
+            _ => None,
         }
     }
 
@@ -95,8 +97,12 @@ impl Expired for UpcallHandler {
     fn expired(&self) {
         self.cpu.guard.resume();
         let deliver = |port| self.deliver(port);
+        let since = now();
         let served = self.cpu.events.catch_up(self.info, self.ports, deliver);
-        self.look_at(served);
+        let took = now().saturating_sub(since);
+        if let Some(nanoseconds) = self.pause_after(served, Some(took)) {
+            self.pause(nanoseconds);
+        }
     }
 }
 

@@ -155,10 +155,10 @@ impl<'a> EventArray<'a> {
         })
     }
 
-    /// Makes the first `count` words as they are for ports that are masked and in no queue. Events that wait are kept
+    /// Makes the words of these ports as they are for ports that are masked and in no queue. Events that wait are kept
     /// with `keep`.
-    pub(crate) fn reset(self, words: core::ops::Range<u32>, keep: bool) {
-        let range = words.start as usize..words.end as usize;
+    pub(crate) fn reset(self, ports: core::ops::Range<u32>, keep: bool) {
+        let range = ports.start as usize..ports.end as usize;
         for word in self.words.get(range).unwrap_or(&[]) {
             let kept = if keep { FIFO_PENDING } else { 0 };
             // First masked, so that Xen links none of them any more.
