@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A port with its handler.
 
+use crate::fifo::FIXED_PRIORITY;
 use crate::gate::{DeviceEvents, EventHandler, Gate, Gated};
 use crate::service::{service, Service, BINDING};
 use crate::slot::{Slot, CHIP};
 use event_channel::user::Source;
-use event_channel::{Binding, MaskReason, PortIndex, PORTS};
+use event_channel::{Binding, MaskReason, PortIndex};
 use kernel::cpu::CpuId;
 use kernel::error::code::{EBUSY, ENODEV, ENOSPC};
 use kernel::{prelude::*, sync::Arc};
@@ -88,10 +89,7 @@ struct BoundSlot {
 impl BoundSlot {
     /// Binds the port to the CPU that has the fewest, or where it was `bound` by Xen for good. With [`BINDING`] held.
     fn new(service: &'static Service, open: OpenPort, bound: Option<CpuId>) -> Result<Self> {
-        let port = PortIndex::new(open.port()).ok_or_else(|| {
-            pr_err!("event channel port {} is past the {PORTS} of the 2-level ABI: use fewer devices or queues\n", open.port().0);
-            ENOSPC
-        })?;
+        let port = service.place_of(open.port())?;
         let slot = service.slots().make(port)?;
         // Before Xen hears of it: somebody may ask for a port that is another's.
         if slot.state().binding() != Binding::Free {
@@ -105,6 +103,10 @@ impl BoundSlot {
         if bound.is_none() {
             let vcpu = cpu.vcpu().ok_or(ENODEV)?;
             Xen.evtchn_bind_vcpu(port.port(), vcpu).map_err(to_error)?;
+        }
+        if bound.is_some() && service.fifo().is_some() {
+            Xen.evtchn_set_priority(port.port(), FIXED_PRIORITY)
+                .map_err(to_error)?;
         }
         slot.set_fixed(bound.is_some());
         slot.state()

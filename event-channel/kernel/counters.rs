@@ -6,10 +6,10 @@ use crate::user;
 use core::fmt;
 use event_channel::Binding;
 
-/// Prints the counters of this moment, a `name value` line each: the open channels, and those of them
-/// that processes have; for each CPU that has been online
+/// Prints the counters of this moment, a `name value` line each: the open channels, those of them
+/// that processes have, and the pages of the FIFO ABI's event array, 0 with the 2-level one; for each CPU that has been online
 /// Xen's number of it, the ports that it serves, its upcalls, those of them that found nothing, its events, the upcalls that
-/// were put off and the pauses in storms; for each bound port its CPU and its events.
+/// were put off, the pauses in storms, and the links in its queues that led nowhere; for each bound port its CPU and its events.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters;
 
@@ -25,6 +25,8 @@ impl fmt::Display for Counters {
         };
         writeln!(f, "channels {}", service.channels())?;
         writeln!(f, "user_ports {}", user::open_ports())?;
+        let pages = service.fifo().map_or(0, |fifo| fifo.pages());
+        writeln!(f, "fifo_pages {pages}")?;
         cpus(service, f)?;
         ports(service, f)
     }
@@ -41,6 +43,7 @@ fn cpus(service: &Service, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cpu{number}_events {}", upcalls.events)?;
         writeln!(f, "cpu{number}_postponed {}", upcalls.postponed)?;
         writeln!(f, "cpu{number}_pauses {}", cpu.guard.pauses())?;
+        writeln!(f, "cpu{number}_strays {}", upcalls.strays)?;
     }
     Ok(())
 }

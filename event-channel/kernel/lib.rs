@@ -14,6 +14,8 @@
 //! are served follows their affinity (/proc/irq) and the CPUs that come and go; new ones are spread over the CPUs.
 //! Virtual interrupts and IPIs stay on their CPU.
 //!
+//! With the FIFO ABI ([fifo](fifo)) the bits are elsewhere; the way is the same.
+//!
 //! A process has ports of its own through /dev/xen/evtchn (`user`).
 //!
 //! The platform module calls [`start`] once and drops [`Events`] last, when all channels are gone.
@@ -25,6 +27,7 @@
 mod channel;
 mod check;
 mod counters;
+mod fifo;
 mod gate;
 mod lost;
 mod presence;
@@ -38,7 +41,7 @@ pub use channel::{ChannelCounters, EventChannel};
 pub use counters::{counters, Counters};
 pub use event_channel::Handled;
 pub use gate::{DeviceEvents, EventHandler};
-pub use service::{start, time_info, Events, Upcall};
+pub use service::{start, time_info, Abi, Events, Upcall};
 pub use user::EventDevice;
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -26,10 +26,11 @@ pub(crate) fn look_later() {
     WORK.queue(DELAY);
 }
 
-/// Raises the upcall for every event that waits on an open port. Most of them are about to be served anyway; one upcall
+/// Raises the upcall for every event that waits on an open port, in the queue of a CPU that has gone or in none. Most of them are about to be served anyway; one upcall
 /// too many does no harm.
 fn look() {
     let Some(service) = service() else { return };
+    service.look_after_gone();
     for port in lost_events(service.ports()) {
         if let Some(slot) = service.slots().get(port) {
             slot.raise_again(service.ports());

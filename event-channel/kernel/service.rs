@@ -13,7 +13,7 @@ use kernel::error::code::{EBUSY, EIO, ENODEV, EOPNOTSUPP};
 use kernel::sync::{global_lock, Arc, SetOnce};
 use kernel::{prelude::*, str::CStr};
 use linux::hotplug::{CpuCallbacks, CpuHotplug};
-use linux::irq::{place_again, Request};
+use linux::irq::{place_again, place_anywhere, Request};
 use linux::pci::Intx;
 use linux::vector::CpuVector;
 use pvclock::TimeInfo;
@@ -38,6 +38,15 @@ pub enum Upcall {
     Intx,
 }
 
+/// How Xen says which ports have an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abi {
+    /// By bits in shared_info, for 4095 ports.
+    TwoLevel,
+    /// By queues, for more. There is no way back as long as the domain lives.
+    Fifo,
+}
+
 /// One CPU.
 #[repr(align(64))]
 pub(crate) struct Cpu {
@@ -49,6 +58,8 @@ pub(crate) struct Cpu {
     vcpu: AtomicU32,
     /// Ports may be bound to it.
     ready: AtomicBool,
+    /// It has gone and takes no upcall. Changes under [`BINDING`].
+    pub(crate) gone: AtomicBool,
 }
 
 const NO_VCPU: u32 = u32::MAX;
@@ -61,6 +72,7 @@ impl Cpu {
             number,
             vcpu: AtomicU32::new(NO_VCPU),
             ready: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -77,7 +89,7 @@ impl Cpu {
 
 /// The service, from [`start`] to the drop of [`Events`].
 pub(crate) struct Service {
-    shared: SharedInfo,
+    pub(crate) shared: SharedInfo,
     slots: Slots,
     /// By Linux's number.
     cpus: KVec<Cpu>,
@@ -187,7 +199,7 @@ impl Service {
         cpu.guard.resume();
         match self.mode {
             Upcall::Intx if vcpu != VcpuId(0) => return Ok(()),
-            Upcall::Intx => info.reset(),
+            Upcall::Intx => self.prepare(cpu, vcpu, info)?,
             _ => self.set_vector(cpu, vcpu, info)?,
         }
         cpu.ready.store(true, Ordering::Release);
@@ -203,7 +215,7 @@ impl Service {
         vcpu: VcpuId,
         info: VcpuInfo<'static>,
     ) -> Result {
-        info.reset();
+        self.prepare(cpu, vcpu, info)?;
         let handler = Arc::new(UpcallHandler::new(self, cpu, info)?, GFP_KERNEL)?;
         let vector = CpuVector::new(cpu.number, UPCALL_NAME, handler)?;
         Xen.set_evtchn_upcall_vector(vcpu, vector.number())
@@ -232,8 +244,10 @@ impl Service {
                 );
                 // It may still come, and must find a handler.
                 core::mem::forget(vector);
+                return;
             }
         }
+        self.end_upcalls(cpu);
     }
 
     /// Asks each port again for its CPU: those whose CPU has gone move, and so do those whose affinity names a CPU that
@@ -242,7 +256,9 @@ impl Service {
         let _binding = BINDING.lock();
         for slot in self.slots.iter().filter(|slot| !slot.is_fixed()) {
             if let (Some(irq), Binding::Bound(cpu)) = (slot.irq(), slot.state().binding()) {
-                if place_again(irq).is_err() {
+                // A port that is served somewhere may stay there when none of the CPUs it should be on is online.
+                let served = self.cpu(cpu).is_some_and(Cpu::is_ready);
+                if place_again(irq).is_err() && !served && place_anywhere(irq).is_err() {
                     pr_err!(
                         "the events of port {} stay with CPU {cpu}\n",
                         slot.port().port().0
@@ -322,13 +338,14 @@ pub struct Events {
     service: &'static Service,
 }
 
-/// Sets event channels up, with upcalls as `upcall` says; `intx` is the platform device's interrupt line, if it has one.
+/// Sets event channels up, with upcalls as `upcall` says, and with the ABI `abi`, but a domain that has the FIFO ABI keeps
+/// it; `intx` is the platform device's interrupt line, if it has one.
 /// Once in the life of the module, after [`xen_hypercall::init`].
 ///
 /// # Errors
-/// `EBUSY` when called twice; `EOPNOTSUPP` or `ENODEV` when upcalls cannot come the way that was asked for, and
+/// `EBUSY` when called twice, or when another driver has given the domain the FIFO ABI; `EOPNOTSUPP` or `ENODEV` when upcalls cannot come the way that was asked for, and
 /// `ETIMEDOUT` when they do not come, each with a message; `ENOMEM`; what Xen said.
-pub fn start(upcall: Upcall, intx: Option<Intx>) -> Result<Events> {
+pub fn start(upcall: Upcall, intx: Option<Intx>, abi: Abi) -> Result<Events> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     if STARTED.swap(true, Ordering::Relaxed) {
         return Err(EBUSY);
@@ -343,7 +360,7 @@ pub fn start(upcall: Upcall, intx: Option<Intx>) -> Result<Events> {
         presence: None,
         intx: None,
         hotplug: None,
-        service: new_service(mode)?,
+        service: new_service(mode, abi)?,
     };
     lost::start();
     events.hotplug = Some(CpuHotplug::register(c"xenpv/events:online")?);
@@ -376,7 +393,7 @@ fn choose_mode(upcall: Upcall, intx: Option<Intx>) -> Result<Upcall> {
 }
 
 /// Makes the service and lets everybody see it.
-fn new_service(mode: Upcall) -> Result<&'static Service> {
+fn new_service(mode: Upcall, abi: Abi) -> Result<&'static Service> {
     let count = usize::try_from(nr_cpu_ids())?;
     let mut cpus = KVec::with_capacity(count, GFP_KERNEL)?;
     let mut vectors = KVec::with_capacity(count, GFP_KERNEL)?;
@@ -384,10 +401,12 @@ fn new_service(mode: Upcall) -> Result<&'static Service> {
         cpus.push_within_capacity(Cpu::new(number))?;
         vectors.push_within_capacity(None)?;
     }
+    let shared = SharedInfo::map(abi)?;
+    let slots = Slots::new(shared.ports().limit())?;
     let service = KBox::new(
         Service {
-            shared: SharedInfo::map()?,
-            slots: Slots::new(),
+            shared,
+            slots,
             cpus,
             mode,
             channels: AtomicI32::new(0),

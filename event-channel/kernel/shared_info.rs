@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The shared_info page (`struct shared_info`, `xen/include/public/xen.h`).
 
+use crate::fifo::{self, FifoPages};
+use crate::service::Abi;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU64, AtomicU8};
-use event_channel::{PortWords, SharedPorts, VcpuInfo};
+use event_channel::{Fifo, PortWords, SharedPorts, VcpuInfo};
 use kernel::prelude::*;
 use linux::memremap::Mapping;
 use pvclock::TimeInfo;
@@ -54,16 +56,19 @@ const _: () = {
 /// The mapping covers one page at [`WINDOW`].
 pub(crate) struct SharedInfo {
     mapping: Mapping,
+    /// The pages of the FIFO ABI, if the domain has it.
+    fifo: Option<FifoPages>,
 }
 
 impl SharedInfo {
-    /// Puts the page into the window, and masks all ports: the bits are as a boot loader or an earlier load left them.
+    /// Puts the page into the window, gives the domain the ABI that is wanted if it can have it, and masks all ports: the
+    /// bits are as a boot loader or an earlier load left them.
     ///
     /// Xen must have been told that the guest is a 64-bit one, or it keeps the bits elsewhere in the page.
     ///
     /// # Errors
-    /// What Xen said; `ENOMEM`.
-    pub(crate) fn map() -> Result<Self> {
+    /// As of [`fifo::choose`]; what Xen said; `ENOMEM`.
+    pub(crate) fn map(wanted: Abi) -> Result<Self> {
         Xen.add_to_physmap(PhysmapSpace::SharedInfo, WINDOW)
             .map_err(to_error)?;
         let mapping = Mapping::new(WINDOW.address(), PAGE_SIZE).inspect_err(|_| {
@@ -71,7 +76,12 @@ impl SharedInfo {
             let _ = Xen.remove_from_physmap(WINDOW);
         })?;
         // INVARIANT: So it was just mapped.
-        let shared = Self { mapping };
+        let mut shared = Self {
+            mapping,
+            fifo: None,
+        };
+        shared.ports().mask_all();
+        shared.fifo = fifo::choose(wanted)?;
         shared.ports().mask_all();
         Ok(shared)
     }
@@ -83,8 +93,17 @@ impl SharedInfo {
         unsafe { self.mapping.as_ptr().cast().as_ref() }
     }
 
+    /// The FIFO ABI's pages.
+    pub(crate) fn fifo(&self) -> Option<Fifo<'_>> {
+        self.fifo.as_ref().map(FifoPages::shared)
+    }
+
     /// The pending and mask bits.
+    #[inline]
     pub(crate) fn ports(&self) -> SharedPorts<'_> {
+        if let Some(fifo) = self.fifo() {
+            return fifo.ports();
+        }
         let raw = self.raw();
         SharedPorts::new(&raw.evtchn_pending, &raw.evtchn_mask)
     }
@@ -100,7 +119,13 @@ impl SharedInfo {
     /// registered once in the domain's life, by VCPUOP_register_vcpu_info.)
     pub(crate) fn vcpu(&self, vcpu: VcpuId) -> Option<VcpuInfo<'_>> {
         let info = self.raw().vcpu_info.get(usize::try_from(vcpu.0).ok()?)?;
-        Some(VcpuInfo::new(&info.upcall_pending, &info.pending_sel))
+        match self.fifo() {
+            None => Some(VcpuInfo::new(&info.upcall_pending, &info.pending_sel)),
+            Some(fifo) => {
+                let block = fifo.control().block(vcpu.0)?;
+                Some(VcpuInfo::fifo(&info.upcall_pending, block))
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::lost;
 use crate::service::{service, Service};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use event_channel::{
-    Binding, MaskReason, Move, PortIndex, PortState, Raise, SharedPorts, PORTS_PER_WORD, WORDS,
+    Binding, MaskReason, Move, PortIndex, PortState, Raise, SharedPorts, PORTS_PER_WORD,
 };
 use kernel::cpu::CpuId;
 use kernel::cpumask::Cpumask;
@@ -193,22 +193,29 @@ impl Slot {
     }
 }
 
-/// The slots of all ports, word by word.
+/// The slots of all ports that there may be, word by word.
 ///
 /// # Invariants
 ///
 /// Each pointer is null or owns [`PORTS_PER_WORD`] slots, the memory of a vector of that length and capacity. One that is not null
 /// does not change until drop.
 pub(crate) struct Slots {
-    words: [AtomicPtr<Slot>; WORDS],
+    words: KVec<AtomicPtr<Slot>>,
 }
 
 impl Slots {
-    pub(crate) fn new() -> Self {
-        // INVARIANT: All of them are null.
-        Self {
-            words: [const { AtomicPtr::new(core::ptr::null_mut()) }; WORDS],
+    /// Room for `ports` ports.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn new(ports: u32) -> Result<Self> {
+        let count = (ports as usize).div_ceil(PORTS_PER_WORD);
+        let mut words = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            words.push_within_capacity(AtomicPtr::new(core::ptr::null_mut()))?;
         }
+        // INVARIANT: All of them are null.
+        Ok(Self { words })
     }
 
     /// The slots of a word; none when no port of it was ever bound.

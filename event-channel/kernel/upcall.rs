@@ -3,6 +3,7 @@
 
 use crate::service::{Cpu, Service};
 use crate::slot::Slots;
+use core::sync::atomic::{AtomicBool, Ordering};
 use event_channel::{PortIndex, SharedPorts, Upcall as Served, VcpuInfo};
 use kernel::prelude::*;
 use linux::irq::{Handler, LastInterrupted, SharedHandler};
@@ -50,12 +51,31 @@ impl UpcallHandler {
         let deliver = |port| self.deliver(port);
         let served = self.cpu.events.upcall(self.info, self.ports, deliver);
         let stalled = stalled_since.map(|since| now().saturating_sub(since));
-        if let Some(nanoseconds) = self.cpu.guard.served(stalled) {
-            // SAFETY: The timer is part of this handler and dropped before the rest of it, and the handler is in an
-            // `Arc`, where it does not move. There is no other target.
-            unsafe { self.pause.start(nanoseconds, self) };
+        let storm = self.cpu.guard.served(stalled);
+        if let Some(nanoseconds) = self.pause_after(served, stalled).max(storm) {
+            self.pause(nanoseconds);
         }
         served
+    }
+
+    /// Lets upcalls pause for so long.
+    fn pause(&self, nanoseconds: u64) {
+        // SAFETY: The timer is part of this handler and dropped before the rest of it, and the handler is in an `Arc`,
+        // where it does not move. There is no other target.
+        unsafe { self.pause.start(nanoseconds, self) };
+    }
+
+    /// For how long upcalls are to pause because this one, which took so long if that is known, has left events. Says it
+    /// when Xen's queues lead nowhere.
+    #[inline]
+    fn pause_after(&self, served: Served, took: Option<u64>) -> Option<u64> {
+        if self.cpu.events.strays() != 0 {
+            strayed(self.cpu);
+        }
+        match served {
+            Served::Unfinished(_) => Some(self.cpu.guard.unfinished(took)),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -77,7 +97,22 @@ impl Expired for UpcallHandler {
     fn expired(&self) {
         self.cpu.guard.resume();
         let deliver = |port| self.deliver(port);
-        self.cpu.events.catch_up(self.info, self.ports, deliver);
+        let since = now();
+        let served = self.cpu.events.catch_up(self.info, self.ports, deliver);
+        let took = now().saturating_sub(since);
+        if let Some(nanoseconds) = self.pause_after(served, Some(took)) {
+            self.pause(nanoseconds);
+        }
+    }
+}
+
+/// Says it once.
+#[cold]
+fn strayed(cpu: &Cpu) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        let number = cpu.number.as_u32();
+        pr_err!("a queue of CPU {number}'s events leads to a port that does not exist; what is behind it is lost\n");
     }
 }
 

@@ -22,8 +22,6 @@ use linux::file::{Device, File, Ready};
 use linux::thread::{Sleep, WaitQueue};
 use xen_sys::{Domid, Port};
 
-/// Most ports of all files together: half of those that there are.
-const PORTS_MAX: usize = event_channel::PORTS as usize / 2;
 /// Ports that are moved from or to a process at once.
 const BATCH: usize = 64;
 /// Bytes of a port's number.
@@ -42,7 +40,9 @@ struct Counted(());
 
 impl Counted {
     fn new() -> Result<Self> {
-        let more = |count: usize| (count < PORTS_MAX).then(|| count.saturating_add(1));
+        // Most ports of all files together: half of those that there may be.
+        let limit = service().map_or(0, |service| service.ports().limit() as usize / 2);
+        let more = |count: usize| (count < limit).then(|| count.saturating_add(1));
         OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .map_err(|_| ENOSPC)?;
         Ok(Self(()))

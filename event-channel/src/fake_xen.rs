@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Xen's side of the 2-level ABI for the tests: what `evtchn_2l_set_pending`,
+//! Xen for the tests, with either ABI: what `evtchn_2l_set_pending`,
 //! `evtchn_2l_unmask` and `evtchn_bind_vcpu` of `xen/common/event_*.c` do to the
-//! shared words, step by step, and the guest glue that makes the hypercalls.
+//! 2-level ABI's shared words, step by step, and the guest glue that makes the hypercalls. The FIFO ABI's side is in
+//! `fake_fifo`.
+use crate::fake_fifo::FifoXen;
 use crate::sync::{store_before_load, AtomicU32, AtomicU64, AtomicU8, Ordering::SeqCst};
 use crate::{
     lost_events, MaskReason, Move, PortIndex, PortState, PortWords, Raise, SharedPorts, Upcall,
@@ -12,13 +14,23 @@ use xen_sys::Port;
 /// vCPUs of the test's domain.
 pub(crate) const CPUS: usize = 2;
 /// The ports it uses: two in one word, one in another, and the last one.
-pub(crate) const TEST_PORTS: [u32; 4] = [1, 2, 100, 4095];
+pub(crate) const TEST_PORTS: [u32; 4] = [1, 2, 100, if cfg!(loom) { 127 } else { 4095 }];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Abi {
+    TwoLevel,
+    Fifo,
+}
+
+pub(crate) const ABIS: [Abi; 2] = [Abi::TwoLevel, Abi::Fifo];
 
 struct Vcpu {
     upcall_pending: AtomicU8,
     selector: AtomicU64,
     /// The interrupt waits at the virtual APIC.
     interrupt: AtomicU32,
+    /// The last upcall ended with events left.
+    unfinished: AtomicU32,
     events: VcpuEvents,
 }
 
@@ -38,6 +50,8 @@ pub(crate) struct Domain {
     mask: PortWords,
     vcpus: [Vcpu; CPUS],
     channels: [Channel; TEST_PORTS.len()],
+    /// The FIFO ABI's side, if the domain has that.
+    pub(crate) fifo: Option<FifoXen>,
 }
 
 pub(crate) fn index(channel: usize) -> PortIndex {
@@ -45,7 +59,7 @@ pub(crate) fn index(channel: usize) -> PortIndex {
 }
 
 impl Domain {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(abi: Abi) -> Self {
         let words = || core::array::from_fn(|_| AtomicU64::new(0));
         let domain = Self {
             pending: words(),
@@ -54,6 +68,7 @@ impl Domain {
                 upcall_pending: AtomicU8::new(1),
                 selector: AtomicU64::new(u64::MAX),
                 interrupt: AtomicU32::new(0),
+                unfinished: AtomicU32::new(0),
                 events: VcpuEvents::new(),
             }),
             channels: core::array::from_fn(|_| Channel {
@@ -63,6 +78,7 @@ impl Domain {
                 consumed: AtomicU32::new(0),
                 deliveries: AtomicU32::new(0),
             }),
+            fifo: (abi == Abi::Fifo).then(FifoXen::new),
         };
         domain.ports().mask_all();
         for cpu in 0..CPUS {
@@ -72,12 +88,18 @@ impl Domain {
     }
 
     pub(crate) fn ports(&self) -> SharedPorts<'_> {
-        SharedPorts::new(&self.pending, &self.mask)
+        match &self.fifo {
+            None => SharedPorts::new(&self.pending, &self.mask),
+            Some(fifo) => fifo.ports(),
+        }
     }
 
     fn info(&self, cpu: usize) -> VcpuInfo<'_> {
         let vcpu = &self.vcpus[cpu];
-        VcpuInfo::new(&vcpu.upcall_pending, &vcpu.selector)
+        match &self.fifo {
+            None => VcpuInfo::new(&vcpu.upcall_pending, &vcpu.selector),
+            Some(fifo) => VcpuInfo::fifo(&vcpu.upcall_pending, fifo.block(cpu)),
+        }
     }
 
     pub(crate) fn state(&self, channel: usize) -> &PortState {
@@ -107,6 +129,11 @@ impl Domain {
             return;
         }
         store_before_load();
+        self.raise(cpu);
+    }
+
+    fn raise(&self, cpu: usize) {
+        let vcpu = &self.vcpus[cpu];
         if vcpu.upcall_pending.swap(1, SeqCst) == 0 {
             vcpu.interrupt.swap(1, SeqCst);
         }
@@ -120,6 +147,12 @@ impl Domain {
     pub(crate) fn send(&self, channel: usize) {
         self.channels[channel].produced.fetch_add(1, SeqCst);
         let (cpu, port) = (self.notify_vcpu(channel), index(channel));
+        if let Some(fifo) = &self.fifo {
+            if fifo.set_pending(channel, cpu) {
+                self.raise(cpu);
+            }
+            return;
+        }
         let (pending, bit) = port.of(&self.pending);
         if pending.fetch_or(bit, SeqCst) & bit != 0 {
             return;
@@ -131,6 +164,13 @@ impl Domain {
     }
 
     fn evtchnop_unmask(&self, channel: usize) {
+        if let Some(fifo) = &self.fifo {
+            let cpu = self.notify_vcpu(channel);
+            if fifo.unmask(channel, cpu) {
+                self.raise(cpu);
+            }
+            return;
+        }
         let port = index(channel);
         let (mask, bit) = port.of(&self.mask);
         if mask.fetch_and(!bit, SeqCst) & bit == 0 {
@@ -166,8 +206,13 @@ impl Domain {
         let cpu = state.begin_close(self.ports(), port).unwrap();
         self.events(cpu as usize).remove(port);
         state.finish_close();
-        let (pending, bit) = port.of(&self.pending);
-        pending.fetch_and(!bit, SeqCst);
+        match &self.fifo {
+            None => {
+                let (pending, bit) = port.of(&self.pending);
+                pending.fetch_and(!bit, SeqCst);
+            }
+            Some(fifo) => fifo.close(channel),
+        }
         let channel = &self.channels[channel];
         channel
             .consumed
@@ -238,24 +283,59 @@ impl Domain {
 
     /// Serves what was put off.
     pub(crate) fn catch_up(&self, cpu: usize, mut then: impl FnMut(PortIndex)) {
-        self.events(cpu)
+        let upcall = self
+            .events(cpu)
             .catch_up(self.info(cpu), self.ports(), |port| {
                 self.deliver(port);
                 then(port);
             });
+        self.note(cpu, upcall);
+    }
+
+    fn note(&self, cpu: usize, upcall: Upcall) {
+        let unfinished = matches!(upcall, Upcall::Unfinished(_));
+        let vcpu = &self.vcpus[cpu];
+        vcpu.unfinished.store(unfinished.into(), SeqCst);
+    }
+
+    /// `cpu` goes, with no upcall at work, and comes back with its ports.
+    pub(crate) fn restart(&self, cpu: usize) {
+        if self.fifo.is_none() {
+            return;
+        }
+        self.vcpus[cpu].interrupt.store(0, SeqCst);
+        self.info(cpu).reset();
+        self.events(cpu).drain(self.info(cpu), self.ports(), |_| {});
+        // As Xen does for a new vector.
+        self.vcpus[cpu].interrupt.store(1, SeqCst);
+        self.find_lost();
     }
 
     /// An upcall, whether Xen asked for one or not.
     pub(crate) fn upcall(&self, cpu: usize, mut then: impl FnMut(PortIndex)) -> Upcall {
-        self.events(cpu)
+        let upcall = self
+            .events(cpu)
             .upcall(self.info(cpu), self.ports(), |port| {
                 self.deliver(port);
                 then(port);
-            })
+            });
+        if upcall != Upcall::Idle {
+            self.note(cpu, upcall);
+        }
+        upcall
+    }
+
+    /// Goes on where an upcall ended with events left.
+    fn finish(&self, cpu: usize) -> bool {
+        let unfinished = self.vcpus[cpu].unfinished.swap(0, SeqCst) != 0;
+        if unfinished {
+            self.catch_up(cpu, |_| {});
+        }
+        unfinished
     }
 
     /// Takes interrupts until none waits.
     pub(crate) fn settle(&self) {
-        while (0..CPUS).any(|cpu| self.interrupt(cpu, |_| {})) {}
+        while (0..CPUS).any(|cpu| self.interrupt(cpu, |_| {}) || self.finish(cpu)) {}
     }
 }

@@ -19,6 +19,9 @@
 //! 6. [`Throttle`]: for how long a port is closed whose peer sends events without work.
 //! 7. [`Move`]: how a bound port changes its CPU.
 //!
+//! In the FIFO ABI ([`Fifo`]) a port has a word of its own in the [`EventArray`], and each vCPU has queues of ports
+//! ([`ControlBlock`]) instead of a selector; all of the above is there for both.
+//!
 //! Beside them [`user`]: what a process that has ports of its own may ask for.
 //!
 //! Everything here is atomic and lock-free, for Xen sets bits at any time and an
@@ -40,6 +43,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod fifo;
 mod moving;
 mod port;
 mod scan;
@@ -47,8 +51,13 @@ mod shared;
 mod storm;
 mod sync;
 mod throttle;
+mod two_level;
 pub mod user;
 
+pub use fifo::{
+    ControlBlock, ControlPage, EventArray, Fifo, FifoState, FIFO_PAGES, FIFO_PORTS, PORTS_PER_PAGE,
+    VCPUS,
+};
 pub use moving::{lost_events, Move};
 pub use port::{Binding, MaskReason, PortInUse, PortState};
 pub use scan::{Upcall, UpcallCounters, VcpuEvents};
@@ -57,7 +66,10 @@ pub use shared::{
 };
 pub use storm::StormGuard;
 pub use throttle::{Handled, Throttle, ThrottleCounters, SPURIOUS_THRESHOLD};
+pub use two_level::Bitmaps;
 
+#[cfg(test)]
+mod fake_fifo;
 #[cfg(test)]
 mod fake_xen;
 #[cfg(all(test, loom))]

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every interleaving, within loom's bound, of the guest with Xen and with itself.
-use crate::fake_xen::{index, Domain};
+use crate::fake_xen::{index, Abi, Domain, ABIS};
 use crate::MaskReason::{Driver, Interrupt, Move};
 use loom::{sync::Arc, thread};
 
-/// Explores with at most three forced preemptions: more find nothing new in
+/// Explores with both ABIs and at most three forced preemptions: more find nothing new in
 /// minutes, and two already find each bug that was planted to try it.
-fn explore(test: impl Fn(Arc<Domain>) + Sync + Send + 'static) {
+fn explore(test: impl Fn(Arc<Domain>) + Sync + Send + Clone + 'static) {
+    for abi in ABIS {
+        explore_with(abi, test.clone());
+    }
+}
+
+fn explore_with(abi: Abi, test: impl Fn(Arc<Domain>) + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.max_branches = 20_000;
-    model.check(move || test(Arc::new(Domain::new())));
+    model.check(move || test(Arc::new(Domain::new(abi))));
 }
 
 fn spawn(domain: &Arc<Domain>, run: impl FnOnce(Arc<Domain>) + 'static) -> thread::JoinHandle<()> {
@@ -183,7 +189,9 @@ fn a_move_loses_nothing() {
         assert!(domain.is_served(0));
         assert!(!domain.ports().is_masked(index(0)));
         assert_eq!((domain.events(0).load(), domain.events(1).load()), (0, 1));
-        assert_eq!(domain.deliveries(0), 1);
+        // With the FIFO ABI, Xen's unmasking may set the pending bit anew when CPU 0 has just taken it.
+        let most = if domain.fifo.is_some() { 2 } else { 1 };
+        assert!((1..=most).contains(&domain.deliveries(0)));
     });
 }
 
@@ -242,5 +250,24 @@ fn only_one_of_two_binds_gets_the_port() {
         }
         thread.join().unwrap();
         assert_eq!(*won.lock().unwrap(), 1);
+    });
+}
+
+/// A CPU that goes takes its queue's ports out, and their events are found elsewhere.
+#[test]
+fn a_cpu_that_goes_leaves_no_event_behind() {
+    explore_with(Abi::Fifo, |domain| {
+        domain.bind(0, 0);
+        domain.bind(1, 0);
+        domain.send(1);
+        let xen = spawn(&domain, |domain| domain.send(0));
+        domain.move_to(0, 1, false);
+        domain.move_to(1, 1, false);
+        domain.restart(0);
+        domain.interrupt(1, |_| {});
+        xen.join().unwrap();
+        domain.find_lost();
+        domain.settle();
+        assert!(domain.is_served(0) && domain.is_served(1));
     });
 }

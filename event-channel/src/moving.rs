@@ -2,8 +2,7 @@
 //! Changing the vCPU of a bound port without losing an event.
 use crate::port::{Binding, MaskReason, PortState};
 use crate::scan::VcpuEvents;
-use crate::shared::{PortIndex, Raise, SharedPorts, WORDS};
-use crate::sync::Ordering::SeqCst;
+use crate::shared::{PortIndex, Raise, SharedPorts};
 
 /// A port on its way from one vCPU to another: masked, so that Xen announces
 /// nothing to the one which is about to lose it. An event that comes meanwhile
@@ -69,9 +68,8 @@ impl<'a> Move<'a> {
 /// The ports that have an event and are not masked. Most of them are about to be
 /// served; on one that is not, [`PortState::raise_again`] helps.
 pub fn lost_events(ports: SharedPorts<'_>) -> impl Iterator<Item = PortIndex> + '_ {
-    (0..WORDS).flat_map(move |word| {
-        // PANIC: none, `word` is below WORDS, the length of both arrays.
-        let waiting = ports.pending[word].load(SeqCst) & !ports.mask[word].load(SeqCst);
+    (0..ports.words()).flat_map(move |word| {
+        let waiting = ports.waiting(word);
         (0..u64::BITS)
             .filter(move |bit| waiting >> bit & 1 != 0)
             .map(move |bit| PortIndex::at(word, bit))

@@ -148,9 +148,8 @@ impl PortState {
 
     /// Takes `reason` back, and opens the port when it was the last one.
     ///
-    /// No hypercall is due unless an event waits: from any CPU, for Xen reads the
-    /// mask after it has set the pending bit, and we read that bit after the mask
-    /// is cleared, so one of us sees the other.
+    /// No hypercall is due unless an event waits, from any CPU: either Xen sees the
+    /// port open when it sets the pending bit, or we see that bit.
     #[inline]
     pub fn unmask(&self, ports: SharedPorts<'_>, port: PortIndex, reason: MaskReason) -> Raise {
         let before = self.reasons.fetch_and(!(reason as u32), SeqCst);
@@ -191,13 +190,13 @@ impl PortState {
     #[inline]
     fn open(&self, ports: SharedPorts<'_>, port: PortIndex) -> Raise {
         loop {
-            ports.unmask(port);
+            let opened = ports.try_open(port);
             if self.is_open() {
-                if !ports.is_pending(port) {
-                    return Raise::NotNeeded;
-                }
-                ports.mask(port);
-                return Raise::Needed;
+                return if opened {
+                    Raise::NotNeeded
+                } else {
+                    Raise::Needed
+                };
             }
             if self.close_again(ports, port) {
                 return Raise::NotNeeded;

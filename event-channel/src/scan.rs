@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The upcall: from bits to calls.
-use crate::shared::{PortIndex, PortWords, SharedPorts, VcpuInfo, WORDS};
+use crate::fifo::Queues;
+use crate::shared::{PortIndex, PortWords, SharedPorts, VcpuInfo, PORTS, WORDS};
 use crate::sync::{
     count, AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
 };
+use crate::two_level::Bitmaps;
 
 /// What one upcall did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub enum Upcall {
     /// So many events were delivered; none when all of them belonged to other
     /// vCPUs or were masked in the meantime.
     Delivered(u32),
+    /// The same, but with events left: [`VcpuEvents::catch_up`] must be called before long, for Xen will not tell.
+    Unfinished(u32),
 }
 
 /// What a vCPU's upcalls have done so far.
@@ -28,6 +32,8 @@ pub struct UpcallCounters {
     pub postponed: u64,
     /// Events delivered.
     pub events: u64,
+    /// Links in queues that led to no port.
+    pub strays: u64,
 }
 
 /// One vCPU's share of the ports, and where its last scan ended.
@@ -36,11 +42,15 @@ pub struct UpcallCounters {
 /// itself); everything else may run at any time on any CPU.
 #[derive(Debug)]
 pub struct VcpuEvents {
-    /// Ports that this vCPU serves. Words are shared between vCPUs, so the
+    /// Ports that this vCPU serves.
+    load: AtomicU32,
+    /// Which ones, of the 2-level ABI's. Words are shared between vCPUs, so the
     /// selector alone would make each one serve the others' ports.
     owned: PortWords,
     /// The port after the last one delivered, where the next scan begins.
     next: AtomicU32,
+    /// The FIFO ABI's, where each vCPU has ports to itself.
+    queues: Queues,
     upcalls: AtomicU64,
     spurious: AtomicU64,
     postponed: AtomicU64,
@@ -57,8 +67,10 @@ impl VcpuEvents {
     /// A vCPU without ports.
     pub fn new() -> Self {
         Self {
+            load: AtomicU32::new(0),
             owned: core::array::from_fn(|_| AtomicU64::new(0)),
             next: AtomicU32::new(0),
+            queues: Queues::new(),
             upcalls: AtomicU64::new(0),
             spurious: AtomicU64::new(0),
             postponed: AtomicU64::new(0),
@@ -68,22 +80,34 @@ impl VcpuEvents {
 
     /// Lets this vCPU serve `port`, from its next upcall on.
     pub fn add(&self, port: PortIndex) {
-        let (word, bit) = port.of(&self.owned);
-        word.fetch_or(bit, SeqCst);
-        crate::sync::store_before_load();
+        self.load.fetch_add(1, Relaxed);
+        if port.port().0 < PORTS {
+            let (word, bit) = port.of(&self.owned);
+            word.fetch_or(bit, SeqCst);
+            crate::sync::store_before_load();
+        }
     }
 
-    /// Takes `port` from this vCPU. An upcall running now may deliver it once more.
+    /// Takes `port` from this vCPU, which has it. An upcall running now may deliver it once more, and with the FIFO ABI
+    /// so may a later one, whose queue has it already.
     pub fn remove(&self, port: PortIndex) {
-        let (word, bit) = port.of(&self.owned);
-        word.fetch_and(!bit, SeqCst);
-        crate::sync::store_before_load();
+        self.load.fetch_sub(1, Relaxed);
+        if port.port().0 < PORTS {
+            let (word, bit) = port.of(&self.owned);
+            word.fetch_and(!bit, SeqCst);
+            crate::sync::store_before_load();
+        }
     }
 
     /// How many ports this vCPU serves.
     pub fn load(&self) -> u32 {
-        let bits = |word: &AtomicU64| word.load(Relaxed).count_ones();
-        self.owned.iter().map(bits).sum()
+        self.load.load(Relaxed)
+    }
+
+    /// Links in queues that led to no port.
+    #[inline]
+    pub fn strays(&self) -> u64 {
+        self.queues.strays()
     }
 
     /// The counters. Each is right; together they may be some events apart.
@@ -93,19 +117,22 @@ impl VcpuEvents {
             spurious: self.spurious.load(Relaxed),
             postponed: self.postponed.load(Relaxed),
             events: self.events.load(Relaxed),
+            strays: self.strays(),
         }
     }
 
     /// Serves one upcall of this vCPU: calls `deliver` once for each of its ports
     /// which has an event and is not masked, and clears those events first.
     ///
-    /// Fair and bounded: the scan begins after the port delivered last, goes once
+    /// Fair and bounded: with the 2-level ABI the scan begins after the port delivered last, goes once
     /// around, and visits no port twice. Whoever sends faster than we serve gets
     /// one delivery an upcall, between those of all others. Events that come
-    /// during the scan are left to the upcall which Xen raises for them.
+    /// during the scan are left to the upcall which Xen raises for them. With the
+    /// FIFO ABI they are served in the order in which they came, but never more
+    /// than so many ([`Upcall::Unfinished`]).
     ///
     /// Costs two locked instructions, and one more for each word with events
-    /// (64 ports), whatever the number of events.
+    /// (64 ports), or for each event with the FIFO ABI.
     #[inline]
     pub fn upcall(
         &self,
@@ -114,45 +141,71 @@ impl VcpuEvents {
         deliver: impl FnMut(PortIndex),
     ) -> Upcall {
         count(&self.upcalls, 1);
-        let Some(selector) = vcpu.take() else {
+        let Some(bits) = vcpu.take() else {
             count(&self.spurious, 1);
             return Upcall::Idle;
         };
-        let delivered = self.scan(selector, ports, deliver);
-        if delivered == 0 {
+        let served = self.serve(bits, vcpu, ports, deliver);
+        if served == Upcall::Delivered(0) {
             count(&self.spurious, 1);
         }
-        Upcall::Delivered(delivered)
+        served
     }
 
     /// Takes note of an upcall without serving it. What it announces stays in the
     /// selector, where it keeps Xen from announcing the same words again, until
-    /// [`Self::catch_up`].
+    /// [`Self::catch_up`]; with the FIFO ABI, in the queues.
     pub fn postpone(&self, vcpu: VcpuInfo<'_>) {
         count(&self.upcalls, 1);
         count(&self.postponed, 1);
         vcpu.acknowledge();
     }
 
-    /// Serves what was put off.
+    /// Serves what was put off or left.
     pub fn catch_up(
         &self,
         vcpu: VcpuInfo<'_>,
         ports: SharedPorts<'_>,
         deliver: impl FnMut(PortIndex),
-    ) {
+    ) -> Upcall {
         vcpu.acknowledge();
-        self.scan(vcpu.take_selector(), ports, deliver);
+        self.serve(vcpu.take_bits(), vcpu, ports, deliver)
+    }
+
+    /// Empties the FIFO ABI's queues of a vCPU that takes no upcalls, before its first one or after its last, without
+    /// taking the events in them. Calls `found` for the ports that are open: Xen says no more of their events, but
+    /// [`crate::PortState::raise_again`] lets it. Nothing happens with the 2-level ABI.
+    pub fn drain(&self, vcpu: VcpuInfo<'_>, ports: SharedPorts<'_>, found: impl FnMut(PortIndex)) {
+        if let SharedPorts::Fifo(array) = ports {
+            self.queues.drain(vcpu, array, found);
+        }
+    }
+
+    #[inline]
+    fn serve(
+        &self,
+        bits: u64,
+        vcpu: VcpuInfo<'_>,
+        ports: SharedPorts<'_>,
+        deliver: impl FnMut(PortIndex),
+    ) -> Upcall {
+        let (delivered, unfinished) = match ports {
+            SharedPorts::TwoLevel(bitmaps) => (self.scan(bits, bitmaps, deliver), false),
+            SharedPorts::Fifo(array) => {
+                let walk = self.queues.walk(bits as u32, vcpu, array, deliver);
+                (walk.delivered, walk.unfinished)
+            }
+        };
+        count(&self.events, u64::from(delivered));
+        if unfinished {
+            return Upcall::Unfinished(delivered);
+        }
+        Upcall::Delivered(delivered)
     }
 
     /// Delivers the events in the words of `selector`, and says how many.
     #[inline]
-    fn scan(
-        &self,
-        selector: u64,
-        ports: SharedPorts<'_>,
-        mut deliver: impl FnMut(PortIndex),
-    ) -> u32 {
+    fn scan(&self, selector: u64, ports: Bitmaps<'_>, mut deliver: impl FnMut(PortIndex)) -> u32 {
         let start = self.next.load(Relaxed);
         let mut served = Served {
             next: start,
@@ -169,7 +222,6 @@ impl VcpuEvents {
             self.scan_words(selector, start, ports, &mut served, &mut deliver);
         }
         self.next.store(served.next, Relaxed);
-        count(&self.events, u64::from(served.delivered));
         served.delivered
     }
 
@@ -178,7 +230,7 @@ impl VcpuEvents {
         &self,
         selector: u64,
         start: u32,
-        ports: SharedPorts<'_>,
+        ports: Bitmaps<'_>,
         served: &mut Served,
         deliver: &mut impl FnMut(PortIndex),
     ) {
@@ -192,7 +244,7 @@ impl VcpuEvents {
     /// them and returns those which nobody else had taken. The locked instruction
     /// also orders the events before whatever the peer wrote ahead of them.
     #[inline]
-    fn claim(&self, ports: SharedPorts<'_>, word: usize, part: u64) -> u64 {
+    fn claim(&self, ports: Bitmaps<'_>, word: usize, part: u64) -> u64 {
         // PANIC: none, `word` is below WORDS, the length of the three arrays.
         let word = word % WORDS;
         let pending = &ports.pending[word];
@@ -228,7 +280,7 @@ impl Served {
         while left != 0 {
             let port = PortIndex::at(word, left.trailing_zeros().wrapping_add(from));
             left &= left.wrapping_sub(1);
-            self.next = port.port().0.wrapping_add(1);
+            self.next = port.port().0.wrapping_add(1) % PORTS;
             self.delivered = self.delivered.wrapping_add(1);
             deliver(port);
         }

@@ -12,6 +12,9 @@ const SHARE: u64 = 2;
 /// Bounds of a pause, in nanoseconds: worth a timer, and not noticed as a hang.
 const SHORTEST: u64 = 50_000;
 const LONGEST: u64 = 20_000_000;
+/// After an upcall that ended with events left and that nobody has timed: about what handlers take for as many as it
+/// may deliver.
+const UNFINISHED: u64 = 250_000;
 
 /// Watches one CPU's upcalls for a storm.
 ///
@@ -91,7 +94,15 @@ impl StormGuard {
         }
         self.paused.store(1, Relaxed);
         count(&self.pauses, 1);
-        Some(spent.saturating_mul(SHARE).clamp(SHORTEST, LONGEST))
+        Some(pause_for(spent))
+    }
+
+    /// An upcall ended with events left; `took` is how long it took, in nanoseconds, if that is known. Upcalls are to
+    /// pause for so many nanoseconds; then the caller goes on with what is left.
+    pub fn unfinished(&self, took: Option<u64>) -> u64 {
+        self.paused.store(1, Relaxed);
+        count(&self.pauses, 1);
+        took.map_or(UNFINISHED, pause_for)
     }
 
     /// The pause is over.
@@ -103,6 +114,11 @@ impl StormGuard {
     pub fn pauses(&self) -> u64 {
         self.pauses.load(Relaxed)
     }
+}
+
+/// The pause after so many nanoseconds of upcalls.
+fn pause_for(spent: u64) -> u64 {
+    spent.saturating_mul(SHARE).clamp(SHORTEST, LONGEST)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -143,6 +159,18 @@ mod tests {
         let guard = StormGuard::new();
         let served = |n: u32| guard.served((n % 2 != 0).then_some(1_000));
         assert!((0..10 * WINDOW).all(|n| served(n).is_none()));
+    }
+
+    #[test]
+    fn what_is_left_waits_for_twice_the_time_too() {
+        let guard = StormGuard::new();
+        assert_eq!(guard.unfinished(None), UNFINISHED);
+        assert!(guard.is_paused());
+        guard.resume();
+        assert_eq!(guard.unfinished(Some(700_000)), 1_400_000);
+        assert_eq!(guard.unfinished(Some(0)), SHORTEST);
+        assert_eq!(guard.unfinished(Some(u64::MAX)), LONGEST);
+        assert_eq!(guard.pauses(), 4);
     }
 
     #[test]

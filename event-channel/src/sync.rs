@@ -10,6 +10,11 @@ pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 
+#[cfg(all(test, loom))]
+pub(crate) use loom::sync::Mutex;
+#[cfg(all(test, not(loom)))]
+pub(crate) use std::sync::Mutex;
+
 /// Marks a place where a write before must be seen by others before a read after
 /// is made. Both must be `SeqCst`; then only loom needs a fence for it.
 #[inline(always)]

@@ -19,7 +19,7 @@ use xen_sys::{Domid, Gfn, GrantRef, Hypervisor, PhysmapSpace, PAGE_SIZE};
 const WINDOW: Gfn = Gfn(0xfe704);
 
 /// Frames for which the window has room.
-const WINDOW_FRAMES: usize = 0xfe800 - 0xfe704;
+const WINDOW_FRAMES: usize = 0xfe7d0 - 0xfe704;
 
 /// When fewer references are free, the table grows in process context, so that an interrupt handler rarely has to do it.
 const LOW_WATER: u32 = 64;

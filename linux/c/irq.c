@@ -92,10 +92,10 @@ int xenpv_irq_set_cpu(unsigned int irq, unsigned int cpu)
 	return irq_set_affinity(irq, cpumask_of(cpu));
 }
 
-/* Asks the chip again where the interrupt should go, with the affinity that it has. */
-int xenpv_irq_place_again(unsigned int irq)
+/* Asks the chip again where the interrupt should go, with the affinity that it has, or with a new one: anywhere. */
+int xenpv_irq_place_again(unsigned int irq, bool anywhere)
 {
-	return irq_set_affinity(irq, irq_get_affinity_mask(irq));
+	return irq_set_affinity(irq, anywhere ? cpu_online_mask : irq_get_affinity_mask(irq));
 }
 
 /* A free vector of one CPU, as an interrupt that stays there. */

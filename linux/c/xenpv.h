@@ -68,7 +68,7 @@ int xenpv_irq_request(unsigned int irq, irq_handler_t handler, bool shared, cons
 void xenpv_irq_release(unsigned int irq, void *data);
 void xenpv_irq_served_by(struct irq_data *data, unsigned int cpu);
 int xenpv_irq_set_cpu(unsigned int irq, unsigned int cpu);
-int xenpv_irq_place_again(unsigned int irq);
+int xenpv_irq_place_again(unsigned int irq, bool anywhere);
 int xenpv_vector_alloc(unsigned int cpu);
 int xenpv_vector_number(unsigned int irq, unsigned int cpu);
 void xenpv_vector_free(unsigned int irq);

@@ -44,7 +44,7 @@ extern "C" {
     fn xenpv_irq_release(irq: u32, data: *mut ffi::c_void);
     fn xenpv_irq_served_by(data: *mut bindings::irq_data, cpu: u32);
     fn xenpv_irq_set_cpu(irq: u32, cpu: u32) -> ffi::c_int;
-    fn xenpv_irq_place_again(irq: u32) -> ffi::c_int;
+    fn xenpv_irq_place_again(irq: u32, anywhere: bool) -> ffi::c_int;
 }
 
 /// What an interrupt of a [`Chip`] stands for. Linux calls each of these with the interrupt's lock held and local
@@ -269,10 +269,19 @@ impl Drop for Irq {
 /// not sleep.
 ///
 /// # Errors
-/// What [`Line::place`] said, or `EINVAL` for an interrupt that does not exist.
+/// What [`Line::place`] said; `EINVAL` when no CPU of its affinity is online, or for an interrupt that does not exist.
 pub fn place_again(irq: u32) -> Result {
     // SAFETY: The core looks the number up, and finds none or an interrupt that it locks.
-    to_result(unsafe { xenpv_irq_place_again(irq) })
+    to_result(unsafe { xenpv_irq_place_again(irq, false) })
+}
+
+/// The same with a new affinity: all CPUs, as Linux does with an interrupt whose last CPU goes.
+///
+/// # Errors
+/// What [`Line::place`] said, or `EINVAL` for an interrupt that does not exist.
+pub fn place_anywhere(irq: u32) -> Result {
+    // SAFETY: As in `place_again`.
+    to_result(unsafe { xenpv_irq_place_again(irq, true) })
 }
 
 /// Remembers where an interrupt has interrupted its CPU: `struct xenpv_irq_place` in `linux/c/xenpv.h`.

@@ -28,6 +28,7 @@ equal "the platform device" "$(cat $PLATFORM/vendor $PLATFORM/device | tr '\n' '
 refused "Invalid argument" "parameter hypercall=fast is not known: use auto, insn or page" hypercall=fast
 refused "Invalid argument" "parameter upcall= is not known: use auto, vector or intx" upcall=
 refused "Invalid argument" "parameter upcall=INTX is not known: use auto, vector or intx" hypercall=page upcall=INTX
+refused "Invalid argument" "parameter events=FIFO is not known: use 2level or fifo" events=FIFO
 echo "wrong parameters"
 
 # From here on hypercalls are up before the refusal, which takes a line of its own.

@@ -167,6 +167,34 @@ impl Hypervisor for Xen {
         })
     }
 
+    fn evtchn_init_control(&self, vcpu: VcpuId, gfn: Gfn, offset: u32) -> Result {
+        let mut op = sys::evtchn_init_control {
+            control_gfn: gfn.0,
+            offset,
+            vcpu: vcpu.0,
+            link_bits: 0,
+            _pad: [0; 7],
+        };
+        // SAFETY: the command takes this structure. That the page is one for Xen to write to is the contract of the
+        // operation.
+        unsafe { with::<EVENT_CHANNEL, _>(sys::EVTCHNOP_init_control, &mut op) }.map(drop)
+    }
+
+    fn evtchn_expand_array(&self, gfn: Gfn) -> Result {
+        let mut op = sys::evtchn_expand_array { array_gfn: gfn.0 };
+        // SAFETY: as above.
+        unsafe { with::<EVENT_CHANNEL, _>(sys::EVTCHNOP_expand_array, &mut op) }.map(drop)
+    }
+
+    fn evtchn_set_priority(&self, port: Port, priority: u32) -> Result {
+        let mut op = sys::evtchn_set_priority {
+            port: port.0,
+            priority,
+        };
+        // SAFETY: the command takes this structure.
+        unsafe { with::<EVENT_CHANNEL, _>(sys::EVTCHNOP_set_priority, &mut op) }.map(drop)
+    }
+
     fn hvm_get_param(&self, index: u32) -> Result<u64> {
         let mut op = sys::xen_hvm_param {
             domid: SELF,

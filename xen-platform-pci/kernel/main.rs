@@ -61,7 +61,8 @@ impl kernel::Module for Platform {
         let device_model = unplug::introduce()?;
         let panic = crash::report()?;
         let intx = device.intx();
-        let events = step("event channels", xen_events::start(parameters.upcall, intx))?;
+        let events = xen_events::start(parameters.upcall, intx, parameters.events);
+        let events = step("event channels", events)?;
         let clock = step("clock", xen_clock::start())?;
         let grants = step("grant table", xen_grants::start())?;
         // As late as may be: from here on nothing is expected to fail. Before the bus, for the devices' paravirtual twins.

@@ -12,6 +12,10 @@ static char *upcall = "auto";
 module_param(upcall, charp, 0444);
 MODULE_PARM_DESC(upcall, "How Xen calls us: auto (default), vector (an interrupt vector for each vCPU), intx (the platform device's PCI line, vCPU 0 only)");
 
+static char *events = "2level";
+module_param(events, charp, 0444);
+MODULE_PARM_DESC(events, "Event channel ABI: 2level (default, 4095 ports), fifo (32767 ports; the guest keeps it until it is started anew)");
+
 static char *unplug = "never";
 module_param(unplug, charp, 0444);
 MODULE_PARM_DESC(unplug, "Emulated devices to take away: never (default), all, or some of ide-disks, aux-ide-disks, nics and nvme with commas between");
@@ -28,6 +32,11 @@ const char *xenpv_param_hypercall(void)
 const char *xenpv_param_upcall(void)
 {
 	return upcall;
+}
+
+const char *xenpv_param_events(void)
+{
+	return events;
 }
 
 const char *xenpv_param_unplug(void)

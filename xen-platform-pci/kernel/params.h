@@ -6,6 +6,7 @@
 
 const char *xenpv_param_hypercall(void);
 const char *xenpv_param_upcall(void);
+const char *xenpv_param_events(void);
 const char *xenpv_param_unplug(void);
 bool xenpv_param_unplug_force(void);
 

@@ -10,6 +10,7 @@ use crate::unplug::Wanted;
 extern "C" {
     fn xenpv_param_hypercall() -> *const c_char;
     fn xenpv_param_upcall() -> *const c_char;
+    fn xenpv_param_events() -> *const c_char;
     fn xenpv_param_unplug() -> *const c_char;
     fn xenpv_param_unplug_force() -> bool;
 }
@@ -21,6 +22,8 @@ pub(crate) struct Parameters {
     pub(crate) hypercall: xen_hypercall::Mode,
     /// `upcall=`
     pub(crate) upcall: xen_events::Upcall,
+    /// `events=`
+    pub(crate) events: xen_events::Abi,
     /// `unplug=`, `unplug_force=`
     pub(crate) unplug: Wanted,
 }
@@ -34,6 +37,7 @@ impl Parameters {
         Ok(Self {
             hypercall: hypercall()?,
             upcall: upcall()?,
+            events: events()?,
             unplug: unplug()?,
         })
     }
@@ -55,6 +59,16 @@ fn upcall() -> Result<xen_events::Upcall> {
         b"vector" => Ok(xen_events::Upcall::Vector),
         b"intx" => Ok(xen_events::Upcall::Intx),
         _ => Err(refused("upcall", value, "auto, vector or intx")),
+    }
+}
+
+fn events() -> Result<xen_events::Abi> {
+    // SAFETY: As in `hypercall`.
+    let value = unsafe { CStr::from_char_ptr(xenpv_param_events()) };
+    match value.to_bytes() {
+        b"2level" => Ok(xen_events::Abi::TwoLevel),
+        b"fifo" => Ok(xen_events::Abi::Fifo),
+        _ => Err(refused("events", value, "2level or fifo")),
     }
 }
 

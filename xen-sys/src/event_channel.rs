@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Numbers of the event channels (`xen/include/public/event_channel.h`).
+use core::mem::{offset_of, size_of};
+
 use crate::generated as sys;
 
 /// Ports of the 2-level ABI.
@@ -20,3 +22,9 @@ pub const FIFO_LINKED: u32 = 1 << sys::EVTCHN_FIFO_LINKED;
 pub const FIFO_BUSY: u32 = 1 << sys::EVTCHN_FIFO_BUSY;
 /// FIFO event word: the next event of the queue.
 pub const FIFO_LINK_MASK: u32 = sys::EVTCHN_FIFO_LINK_MASK;
+/// Bytes of a FIFO control block (`struct evtchn_fifo_control_block`).
+pub const FIFO_CONTROL_BLOCK_SIZE: usize = size_of::<sys::evtchn_fifo_control_block>();
+/// FIFO control block: the 32-bit word in which bit n says that queue n has a new head.
+pub const FIFO_READY: usize = offset_of!(sys::evtchn_fifo_control_block, ready);
+/// FIFO control block: the heads of the [`FIFO_QUEUES`] queues, a 32-bit port each.
+pub const FIFO_HEADS: usize = offset_of!(sys::evtchn_fifo_control_block, head);

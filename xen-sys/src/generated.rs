@@ -746,6 +746,26 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
+pub struct evtchn_fifo_control_block {
+    pub ready: u32,
+    pub _rsvd: u32,
+    pub head: [u32; 16usize],
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of evtchn_fifo_control_block"]
+        [::core::mem::size_of::<evtchn_fifo_control_block>() - 72usize];
+    ["Alignment of evtchn_fifo_control_block"]
+        [::core::mem::align_of::<evtchn_fifo_control_block>() - 4usize];
+    ["Offset of field: evtchn_fifo_control_block::ready"]
+        [::core::mem::offset_of!(evtchn_fifo_control_block, ready) - 0usize];
+    ["Offset of field: evtchn_fifo_control_block::_rsvd"]
+        [::core::mem::offset_of!(evtchn_fifo_control_block, _rsvd) - 4usize];
+    ["Offset of field: evtchn_fifo_control_block::head"]
+        [::core::mem::offset_of!(evtchn_fifo_control_block, head) - 8usize];
+};
+#[repr(C)]
+#[derive(Copy, Clone)]
 pub struct sched_shutdown {
     pub reason: core::ffi::c_uint,
 }

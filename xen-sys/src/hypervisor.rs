@@ -141,6 +141,13 @@ pub trait Hypervisor {
     fn evtchn_bind_vcpu(&self, port: Port, vcpu: VcpuId) -> Result;
     /// Says what the port is bound to (`EVTCHNOP_status`).
     fn evtchn_status(&self, port: Port) -> Result<PortStatus>;
+    /// Tells Xen that `vcpu`'s FIFO control block is at byte `offset` of page `gfn` (`EVTCHNOP_init_control`). The first
+    /// one gives the domain the FIFO ABI, for good. Xen writes there from then on.
+    fn evtchn_init_control(&self, vcpu: VcpuId, gfn: Gfn, offset: u32) -> Result;
+    /// Adds page `gfn` to the end of the FIFO event array (`EVTCHNOP_expand_array`). Xen writes there from then on.
+    fn evtchn_expand_array(&self, gfn: Gfn) -> Result;
+    /// Changes the FIFO priority of a port (`EVTCHNOP_set_priority`); ENOSYS in a domain with the 2-level ABI.
+    fn evtchn_set_priority(&self, port: Port, priority: u32) -> Result;
 
     /// Reads an HVM parameter (`HVMOP_get_param`); see [`crate::hvm`].
     fn hvm_get_param(&self, index: u32) -> Result<u64>;

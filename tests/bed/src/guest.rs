@@ -56,6 +56,8 @@ pub struct Guest {
     pub driver: Driver,
     /// A disk (xvda) and a network card that are emulated as well, an IDE disk and an e1000.
     pub emulated: bool,
+    /// Event channels that it may have, if not as many as xl thinks right (1023).
+    pub ports: Option<u32>,
 }
 
 impl Default for Guest {
@@ -66,6 +68,7 @@ impl Default for Guest {
             cmdline: String::new(),
             driver: Driver::Xenpv,
             emulated: false,
+            ports: None,
         }
     }
 }
@@ -78,6 +81,9 @@ impl fmt::Display for Guest {
         }
         if self.emulated {
             f.write_str(", emulated devices")?;
+        }
+        if let Some(ports) = self.ports {
+            write!(f, ", {ports} event channels")?;
         }
         match self.cmdline.as_str() {
             "" => Ok(()),
@@ -123,7 +129,7 @@ vif = ["mac=00:16:3e:00:00:02,bridge=xenbr0,type=vif"{vif}]
 on_crash = "preserve"
 on_poweroff = "destroy"
 on_reboot = "destroy"
-"#,
+{ports}"#,
             memory = self.memory,
             disk = if self.emulated {
                 r#", "phy:/dev/ram3,xvda,w""#
@@ -136,6 +142,10 @@ on_reboot = "destroy"
                 ""
             },
             vcpus = self.vcpus,
+            ports = match self.ports {
+                Some(ports) => format!("max_event_channels = {ports}\n"),
+                None => String::new(),
+            },
             options = self.kernel_options().trim_end(),
         )
     }

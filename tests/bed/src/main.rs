@@ -90,6 +90,9 @@ struct GuestArguments {
     /// Give it a disk (xvda) and an interface that are emulated as well.
     #[arg(long)]
     emulated: bool,
+    /// Event channels that the guest may have, instead of xl's 1023.
+    #[arg(long)]
+    ports: Option<u32>,
     /// A further disk: xvdf[,size=64M][,backend=file|ram|null|spare][,sector=4096][,ro].
     #[arg(long)]
     disk: Vec<String>,
@@ -317,6 +320,7 @@ fn order(
             cmdline: guest.cmdline.clone(),
             driver: guest.driver,
             emulated: guest.emulated,
+            ports: guest.ports,
         },
         script: String::new(),
         dom0_script: None,

@@ -15,6 +15,7 @@
 //! # load: none             modules to insert, with commas; all four if not said
 //! # allow: WARNING: text   kernel log lines with this text are no failure; may be repeated
 //! # emulated: yes          a disk xvda and a second interface that are emulated as well
+//! # ports: 32767           event channels that the guest may have, instead of xl's 1023
 //! # ends: guest            the guest ends in this test: its script exits first, dom0's script says how it went
 //! ```
 //!
@@ -99,6 +100,7 @@ impl Test {
             "name" => self.name = text,
             "timeout" => self.timeout = Duration::from_secs(value.parse()?),
             "vcpus" => self.guest.vcpus = value.parse()?,
+            "ports" => self.guest.ports = Some(value.parse()?),
             "memory" => self.guest.memory = value.parse()?,
             "cmdline" => self.guest.cmdline = text,
             "driver" => match Driver::from_str(value, false) {

@@ -77,7 +77,7 @@ impl Channels {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn check_vcpu(&self, vcpu: VcpuId) -> Result {
+    pub(crate) fn check_vcpu(&self, vcpu: VcpuId) -> Result {
         match self.vcpus.get(vcpu.0 as usize) {
             Some(_) => Ok(()),
             None => Err(XenError::ENOENT),

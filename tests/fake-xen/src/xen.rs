@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The hypervisor.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use event_channel::{SharedPorts, VcpuInfo};
+use xen_sys::event_channel::{FIFO_CONTROL_BLOCK_SIZE, FIFO_QUEUES};
 use xen_sys::{
     hvm, Domid, Gfn, GrantRef, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding,
-    PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
+    PortStatus, Result, ShutdownReason, VcpuId, Version, XenError, PAGE_SIZE,
 };
 
 use crate::channels::Channels;
@@ -30,6 +31,11 @@ struct State {
     grant_version: u32,
     reservation: u64,
     maximum: u64,
+    /// Where the guest has asked for memory.
+    populated: BTreeSet<Gfn>,
+    /// Where the vCPUs' FIFO control blocks are; in a domain with the 2-level ABI nowhere.
+    control_blocks: BTreeMap<VcpuId, (Gfn, u32)>,
+    event_array: Vec<Gfn>,
     shutdown: Option<ShutdownReason>,
     console: Vec<u8>,
 }
@@ -60,6 +66,9 @@ impl FakeXen {
                 grant_version: 1,
                 reservation: pages,
                 maximum: pages * 2,
+                populated: BTreeSet::new(),
+                control_blocks: BTreeMap::new(),
+                event_array: Vec::new(),
                 shutdown: None,
                 console: Vec::new(),
             }),
@@ -109,6 +118,23 @@ impl FakeXen {
     /// What Xen has put into the guest's address space.
     pub fn mapped_by_xen(&self) -> usize {
         self.state().physmap.len()
+    }
+
+    /// Where the vCPUs' FIFO control blocks are.
+    pub fn control_blocks(&self) -> BTreeMap<VcpuId, (Gfn, u32)> {
+        self.state().control_blocks.clone()
+    }
+
+    /// The pages of the FIFO event array.
+    pub fn event_array(&self) -> Vec<Gfn> {
+        self.state().event_array.clone()
+    }
+
+    /// The guest was saved and goes on in a new domain, where everything has the 2-level ABI again.
+    pub fn forget_fifo(&self) {
+        let mut state = self.state();
+        state.control_blocks.clear();
+        state.event_array.clear();
     }
 
     /// Why the guest has stopped, if it has.
@@ -183,6 +209,47 @@ impl Hypervisor for FakeXen {
         self.channels.status(port)
     }
 
+    fn evtchn_init_control(&self, vcpu: VcpuId, gfn: Gfn, offset: u32) -> Result {
+        self.faults.enter(Call::EvtchnInitControl)?;
+        self.channels.check_vcpu(vcpu)?;
+        if offset % 8 != 0 || offset as usize > PAGE_SIZE - FIFO_CONTROL_BLOCK_SIZE {
+            return Err(XenError::EINVAL);
+        }
+        let mut state = self.state();
+        if !state.populated.contains(&gfn) || state.control_blocks.contains_key(&vcpu) {
+            return Err(XenError::EINVAL);
+        }
+        state.control_blocks.insert(vcpu, (gfn, offset));
+        Ok(())
+    }
+
+    fn evtchn_expand_array(&self, gfn: Gfn) -> Result {
+        self.faults.enter(Call::EvtchnExpandArray)?;
+        let mut state = self.state();
+        if state.control_blocks.is_empty() {
+            return Err(XenError::EOPNOTSUPP);
+        }
+        if !state.populated.contains(&gfn) {
+            return Err(XenError::EINVAL);
+        }
+        state.event_array.push(gfn);
+        Ok(())
+    }
+
+    fn evtchn_set_priority(&self, port: Port, priority: u32) -> Result {
+        self.faults.enter(Call::EvtchnSetPriority)?;
+        if self.state().control_blocks.is_empty() {
+            return Err(XenError::ENOSYS);
+        }
+        if port == Port(0) {
+            return Err(XenError::EACCES);
+        }
+        if priority >= FIFO_QUEUES {
+            return Err(XenError::EINVAL);
+        }
+        Ok(())
+    }
+
     fn hvm_get_param(&self, index: u32) -> Result<u64> {
         self.faults.enter(Call::HvmGetParam)?;
         self.state()
@@ -236,6 +303,7 @@ impl Hypervisor for FakeXen {
         let room = state.maximum.saturating_sub(state.reservation);
         let done = gfns.len().min(room as usize);
         state.reservation += done as u64;
+        state.populated.extend(&gfns[..done]);
         Ok(done)
     }
 

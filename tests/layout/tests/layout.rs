@@ -110,6 +110,8 @@ fn pages() {
             "1u << EVTCHN_FIFO_MASKED" => event_channel::FIFO_MASKED,
             "1u << EVTCHN_FIFO_LINKED" => event_channel::FIFO_LINKED,
             "1u << EVTCHN_FIFO_BUSY" => event_channel::FIFO_BUSY,
+            "sizeof(struct evtchn_fifo_control_block)" => event_channel::FIFO_CONTROL_BLOCK_SIZE,
+            "offsetof(struct evtchn_fifo_control_block, head)" => event_channel::FIFO_HEADS,
         },
     );
 }

@@ -62,7 +62,7 @@ impl Events {
         let deliver = |port: PortIndex| handle_event(sum, port.port().0);
         match self.vcpu.upcall(vcpu, ports, deliver) {
             Upcall::Idle => 0,
-            Upcall::Delivered(count) => count,
+            Upcall::Delivered(count) | Upcall::Unfinished(count) => count,
         }
     }
 

@@ -396,3 +396,41 @@ pub(crate) fn debug_virqs() -> Result<KVec<EventChannel>> {
     }
     Ok(channels)
 }
+
+/// Games at the same time.
+const GAMES: u32 = 100;
+
+/// Opens ports until all up to `ports` are taken, and plays with channels past those, all at the same time.
+pub(crate) fn past(ports: u32) -> Result<(), Failure> {
+    let mut taken = KVec::new();
+    loop {
+        let port = Xen.evtchn_alloc_unbound(Domid::SELF);
+        let port = port.map_err(|_| Failure::new("Xen gives no more ports"))?;
+        let enough = port.0 >= ports;
+        ok(
+            taken.push(FarEnd(port), GFP_KERNEL).map_err(Error::from),
+            "no memory",
+        )?;
+        if enough {
+            break;
+        }
+    }
+    let mut games = KVec::new();
+    for _ in 0..GAMES {
+        let game = Game::make()?;
+        ensure(game.ping.port().0 > ports, "a port has come back")?;
+        ok(
+            games.push(game, GFP_KERNEL).map_err(Error::from),
+            "no memory",
+        )?;
+    }
+    games.iter().for_each(|game| game.begin(20));
+    for game in &games {
+        game.end()?;
+    }
+    if let Some(game) = games.last() {
+        let port = game.pong.port().0;
+        pr_info!("the last of {GAMES} games was played with port {port}\n");
+    }
+    Ok(())
+}

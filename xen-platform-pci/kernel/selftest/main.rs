@@ -9,6 +9,7 @@
 //!
 //! - `leave=1` grants a page, lets it seem to be mapped by the peer, ends it, and prints `left reference N`.
 //! - `release=N` lets the peer seem to unmap the page of reference N.
+//! - `ports=N` opens N ports and then tries channels with higher numbers; see [`events::past`].
 //! - `debug=1` binds VIRQ_DEBUG on each CPU until the module is removed; /proc/interrupts has `selftest-debug`.
 //! - `driver=1` registers a driver for devices of type `xtest` until the module is removed; see [`device`].
 
@@ -45,6 +46,10 @@ module! {
             default: 0,
             description: "1: register a driver for devices of type xtest",
         },
+        ports: u32 {
+            default: 0,
+            description: "Ports to open before channels that are to be tried",
+        },
         debug: u32 {
             default: 0,
             description: "1: bind VIRQ_DEBUG on each CPU",
@@ -64,6 +69,7 @@ type Case = (&'static str, fn() -> Result<(), Failure>);
 impl kernel::Module for SelfTest {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let release = module_parameters::release.value();
+        let ports = module_parameters::ports.value();
         let (mut driver, mut debug) = (None, KVec::new());
         if module_parameters::leave.value() != 0 {
             run(&[&[("leave", grants::leave)]])
@@ -71,6 +77,15 @@ impl kernel::Module for SelfTest {
             grants::release(release)
         } else if module_parameters::driver.value() != 0 {
             device::register(module).map(|registration| driver = Some(registration))
+        } else if ports != 0 {
+            match events::past(ports) {
+                Ok(()) => Ok(()),
+                Err(failure) => {
+                    let Failure { what, line } = failure;
+                    pr_err!("channels past {ports} ports FAILED: {what} (line {line})\n");
+                    Err(EINVAL)
+                }
+            }
         } else if module_parameters::debug.value() != 0 {
             events::debug_virqs().map(|channels| debug = channels)
         } else {

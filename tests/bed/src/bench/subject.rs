@@ -64,6 +64,7 @@ pub fn guest(driver: Driver) -> Guest {
         cmdline: CMDLINE.to_owned(),
         driver,
         emulated: false,
+        ports: None,
     }
 }
 
