@@ -19,6 +19,9 @@ use xen_sys::{
     Hypervisor, Result, XenError,
 };
 
+/// For so many milliseconds [`map`] waits for pages that are not there, however many it is to map.
+const PATIENCE: u32 = 8000;
+
 /// Pages that are dealt with in one hypercall; the operations lie on the stack.
 const BATCH: usize = 32;
 
@@ -102,6 +105,14 @@ pub fn map<F: Frame>(
     if pages.len() != refs.len() {
         return Err(XenError::EINVAL);
     }
+    let mut left = PATIENCE;
+    let mut pause = |milliseconds| match left.checked_sub(milliseconds) {
+        Some(rest) => {
+            left = rest;
+            pause(milliseconds)
+        }
+        None => false,
+    };
     for (pages, refs) in pages.chunks_mut(BATCH).zip(refs.chunks(BATCH)) {
         empty(xen, pages)?;
         let mut ops = [const { GrantMap::new(Gfn(0), Domid(0), GrantRef(0), false) }; BATCH];

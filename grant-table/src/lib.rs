@@ -34,6 +34,7 @@ mod kept;
 mod list;
 mod sync;
 mod table;
+pub mod user;
 
 pub use batch::perform;
 pub use deferred::{RevokePolicy, Step, Tick};

@@ -110,6 +110,35 @@ fn a_page_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn all_pages_together_are_waited_for_with_an_end() {
+    let mut scene = Scene::new();
+    scene.refs.clear();
+    scene.pages.clear();
+    for number in 0..320 {
+        // So often that a page of each batch is waited for by seconds.
+        let absent = if number % 32 == 0 { 12 } else { 0 };
+        scene
+            .xen
+            .foreign()
+            .offer(PEER, GrantRef(number), true, absent);
+        scene.refs.push((PEER, GrantRef(number)));
+        let (gfn, fate) = (Gfn(100 + u64::from(number)), scene.fate.clone());
+        fate.live.set(fate.live.get() + 1);
+        scene.pages.push(ForeignPage::new(TestPage { gfn, fate }));
+    }
+    let mut waited = 0;
+    let (xen, pages) = (&*scene.xen, &mut scene.pages);
+    let mapped = map(xen, pages, &scene.refs, Access::ReadOnly, |milliseconds| {
+        waited += milliseconds;
+        true
+    });
+    assert_eq!(mapped, Err(XenError::EAGAIN));
+    assert!((7000..=8000).contains(&waited), "{waited}");
+    assert_eq!(scene.give_back(), Left::default());
+    assert_eq!(scene.end(), 0);
+}
+
+#[test]
 fn each_page_that_cannot_be_mapped_ends_all() {
     for (bad, error) in (0..PAGES).flat_map(|bad| [(bad, 0), (bad, 1), (bad, 2)]) {
         let mut scene = Scene::new();
