@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The dom0 half of user-vchan.
+. ./lib.sh
+
+id=$(xl domid guest)
+data=/local/domain/$id/data
+length() { [ "$(stat -c %s /tmp/in)" = 300000 ]; }
+ended() { ! kill -0 "$proxy" 2>/dev/null; }
+head -c 300000 /dev/urandom >/tmp/out
+xenstore-write "$data/sum-dom0" "$(md5sum </tmp/out)"
+xenstore-chmod "$data/sum-dom0" "n$id"
+
+sync_wait offered 60
+vchan-socket-proxy -m client "$id" "$data/vchan" - </tmp/out >/tmp/in &
+proxy=$!
+wait_for 30 length
+equal "what the guest sent" "$(md5sum </tmp/in)" "$(xenstore-read "$data/sum-guest")"
+sync_send received
+wait_for 30 ended
+sync_send ended
+
+vchan-socket-proxy -m server "$id" data/vchan - </tmp/out >/tmp/in &
+proxy=$!
+offered() { xenstore-exists /local/domain/0/data/vchan/event-channel; }
+wait_for 20 offered
+sync_send offered-by-dom0
+wait_for 30 length
+equal "what the guest sent" "$(md5sum </tmp/in)" "$(xenstore-read "$data/sum-guest")"
+sync_wait received-by-guest 60
+kill -9 $proxy
