@@ -252,7 +252,7 @@ operations!(GrantMap, GrantUnmap, GrantCopy);
 
 /// The guest-physical address of a frame. Frames above Xen's limit are refused by Xen.
 const fn address(gfn: Gfn) -> u64 {
-    gfn.0.wrapping_shl(PAGE_SHIFT as u32)
+    gfn.0.wrapping_shl(PAGE_SHIFT)
 }
 
 /// Compares our layout of `$ours` with Xen's.
