@@ -9,7 +9,7 @@ use crate::{read_argument, refusal, write_at, Account, Share};
 use core::mem::take;
 use grant_table::user::{position_of, room, run, AllocCommand, Notice, INDEX_OFFSET, REFS_OFFSET};
 use grant_table::Access;
-use kernel::error::code::{EINVAL, ENOENT, ENOSPC, ENOTTY};
+use kernel::error::code::{EBUSY, EINVAL, ENOENT, ENOSPC, ENOTTY};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 use kernel::uaccess::UserPtr;
@@ -126,6 +126,8 @@ impl AllocFile {
 
 /// New pages that `domid` has access to.
 fn make(domid: Domid, access: Access, count: usize) -> Result<KVec<Arc<SharedPage>>> {
+    // A domain that lets go of nothing would else get ever more: what it keeps is not counted as the process's.
+    xen_grants::may_share_with(domid).map_err(|_| EBUSY)?;
     let mut shares = PAGES.take(count)?;
     let mut pages = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
     for free in xen_grants::allocate_many(count)? {

@@ -12,7 +12,7 @@ use kernel::prelude::*;
 use kernel::sync::global_lock;
 use linux::delayed_work::DelayedWork;
 use linux::page::Page;
-use linux::thread::{Sleep, WaitQueue};
+use linux::thread::{is_killed, Sleep, WaitQueue};
 use pin_init::stack_pin_init;
 use xen_hypercall::{to_error, Xen};
 use xen_sys::{Domid, Gfn, GrantCopy, GrantRef, Hypervisor};
@@ -134,6 +134,9 @@ impl ForeignPages {
     pub fn map(refs: &[(Domid, GrantRef)], access: Access) -> Result<Self> {
         let mut pages = KVVec::with_capacity(refs.len(), GFP_KERNEL_ACCOUNT)?;
         for _ in refs {
+            if is_killed() {
+                return Err(EINTR);
+            }
             let place = Place(Page::new(GFP_KERNEL_ACCOUNT)?);
             pages.push_within_capacity(ForeignPage::new(place))?;
         }
@@ -146,7 +149,7 @@ impl ForeignPages {
         };
         match foreign::map(&Xen, &mut set.pages, refs, access, pause) {
             Ok(()) => Ok(this),
-            Err(_) if linux::thread::is_killed() => Err(EINTR),
+            Err(_) if is_killed() => Err(EINTR),
             Err(error) => Err(to_error(error)),
         }
     }
