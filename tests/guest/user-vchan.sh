@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: vchans between guest and dom0 by Debian's libxenvchan, the guest as server and as client; each end sees the other die
+# name: a vchan between guest and dom0 by Debian's libxenvchan: 300 KB each way at once, and dom0 sees the guest's end die
 # load: xen-platform-pci
 # timeout: 120
 # vcpus: 2
@@ -16,13 +16,18 @@ owned() {
 before=$(owned)
 cleared() { [ "$(owned)" = "$before" ]; }
 length() { [ "$(stat -c %s /tmp/in)" = 300000 ]; }
-ended() { ! kill -0 "$proxy" 2>/dev/null; }
 head -c 300000 /dev/urandom >/tmp/out
+# feed: puts the data into a pipe that never ends: at an end, the proxy waits for an event that may not come.
+mkfifo /tmp/feed
+exec 3<>/tmp/feed
+feed() { cat /tmp/out >&3 & }
 xenstore-write data/sum-guest "$(md5sum </tmp/out)"
 
-# The guest shares the pages; it is killed, and dom0's end says so.
-vchan-socket-proxy -m server 0 data/vchan - </tmp/out >/tmp/in &
+# The guest shares the pages; its process is killed, and dom0's end says so. (The other way round Debian's proxy asks for
+# /dev/xen/privcmd, which only a control domain has a use for; user-grants has the guest map dom0's pages.)
+vchan-socket-proxy -m server 0 data/vchan - </tmp/feed >/tmp/in &
 proxy=$!
+feed
 offered() { xenstore-exists data/vchan/event-channel; }
 wait_for 20 offered
 at_least "pages shared" "$(report grants user_granted)" 1
@@ -34,16 +39,3 @@ kill -9 $proxy
 wait $proxy || true
 wait_for 20 cleared
 sync_wait ended 60
-echo "server: ok"
-
-# Dom0 shares them; it is killed, and our end says so.
-sync_wait offered-by-dom0 60
-vchan-socket-proxy -m client 0 /local/domain/0/data/vchan - </tmp/out >/tmp/in &
-proxy=$!
-wait_for 30 length
-equal "what dom0 sent" "$(md5sum </tmp/in)" "$(xenstore-read data/sum-dom0)"
-at_least "pages mapped" "$(report grants foreign_pages)" 1
-sync_send received-by-guest
-wait_for 30 ended
-wait_for 20 cleared
-echo "client: ok"
