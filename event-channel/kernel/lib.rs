@@ -42,6 +42,6 @@ pub use counters::{counters, Counters};
 pub use event_channel::Handled;
 pub use gate::{DeviceEvents, EventHandler};
 pub use service::{start, time_info, Abi, Events, Upcall};
-pub use user::EventDevice;
+pub use user::{EventDevice, HeldPort};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -14,9 +14,9 @@ use core::mem::take;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use event_channel::user::{in_turn, Command, Refused, Source, ARGUMENT_MAX};
 use event_channel::{Handled, MaskReason, PortIndex};
-use kernel::error::code::{EACCES, EAGAIN, EINVAL, ENODEV, ENOSPC, ENOSYS, ENOTCONN};
+use kernel::error::code::{EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOSPC, ENOSYS, ENOTCONN};
 use kernel::prelude::*;
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::{global_lock, new_mutex, Arc, Mutex};
 use kernel::uaccess::{UserPtr, UserSlice, UserSliceReader, UserSliceWriter};
 use linux::file::{Device, File, Ready};
 use linux::thread::{Sleep, WaitQueue};
@@ -77,11 +77,73 @@ impl EventHandler for Noter {
     }
 }
 
+global_lock! {
+    // SAFETY: Initialised in `EventDevice::show`, before any file is open.
+    unsafe(uninit) static LISTED: Mutex<KVec<Arc<OpenPort>>> = KVec::new();
+}
+
+/// A port that a process has opened.
+struct OpenPort {
+    channel: EventChannel,
+    _count: Counted,
+}
+
+/// A port that others find by its number, as long as its file has it.
+struct Listed(Arc<OpenPort>);
+
+impl Listed {
+    fn new(channel: EventChannel, count: Counted) -> Result<Self> {
+        let port = OpenPort {
+            channel,
+            _count: count,
+        };
+        let listed = Self(Arc::new(port, GFP_KERNEL_ACCOUNT)?);
+        LISTED.lock().push(listed.0.clone(), GFP_KERNEL_ACCOUNT)?;
+        Ok(listed)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut list = LISTED.lock();
+        let place = list.iter().position(|port| Arc::ptr_eq(port, &self.0));
+        // Not the last reference: that is ours.
+        if let Some(place) = place {
+            drop(list.remove(place));
+        }
+    }
+}
+
+/// A port of a process, kept open for one last event whatever becomes of the process.
+pub struct HeldPort(Arc<OpenPort>);
+
+impl HeldPort {
+    /// Keeps `port` open.
+    ///
+    /// # Errors
+    /// `EINVAL` when no process has a port of this number.
+    pub fn hold(port: Port) -> Result<Self> {
+        let list = LISTED.lock();
+        let found = list.iter().find(|it| it.channel.port() == port);
+        found.cloned().map(Self).ok_or(EINVAL)
+    }
+
+    /// Sends an event to the other end.
+    pub fn notify(&self) {
+        self.0.channel.notify();
+    }
+}
+
 /// A port of a file.
 struct UserPort {
-    channel: EventChannel,
+    open: Listed,
     noter: Arc<Noter>,
-    _count: Counted,
+}
+
+impl UserPort {
+    fn channel(&self) -> &EventChannel {
+        &self.open.0.channel
+    }
 }
 
 /// What a file has.
@@ -94,7 +156,7 @@ struct Table {
 
 impl Table {
     fn find(&self, port: Port) -> Result<usize> {
-        let is = |it: &UserPort| it.channel.port() == port;
+        let is = |it: &UserPort| it.channel().port() == port;
         self.ports.iter().position(is).ok_or(ENOTCONN)
     }
 
@@ -138,9 +200,8 @@ impl PortFile {
         })?;
         let port = channel.port();
         let new = UserPort {
-            channel,
+            open: Listed::new(channel, count)?,
             noter: noter.ok_or(ENODEV)?,
-            _count: count,
         };
         self.table.lock().ports.push(new, GFP_KERNEL_ACCOUNT)?;
         // An event may have come before the port had its place.
@@ -159,7 +220,7 @@ impl PortFile {
                 };
                 drop(gone);
             }
-            Command::Notify(port) => self.table.lock().get(port)?.channel.notify(),
+            Command::Notify(port) => self.table.lock().get(port)?.channel().notify(),
             Command::Reset => {
                 for it in self.table.lock().ports.iter() {
                     it.noter.pending.store(false, Ordering::Release);
@@ -185,7 +246,7 @@ impl PortFile {
         let (len, size) = (ports.len(), room.len());
         *last = in_turn(len, *last, size, pending, |place| {
             if let (Some(it), Some(to)) = (ports.get(place), room.get_mut(count)) {
-                *to = it.channel.port().0;
+                *to = it.channel().port().0;
                 count = count.saturating_add(1);
             }
         });
@@ -258,7 +319,7 @@ impl File for PortFile {
             taken = taken.saturating_add(NUMBER);
             // A number that is no port of the file's is none of its business.
             if let Ok(it) = self.table.lock().get(Port(u32::from_ne_bytes(number))) {
-                it.channel.unmask();
+                it.channel().unmask();
             }
         }
         Ok(taken)
@@ -274,8 +335,8 @@ impl File for PortFile {
         }
     }
 
-    fn queue(&self) -> &WaitQueue {
-        &self.queue
+    fn queue(&self) -> Option<&WaitQueue> {
+        Some(&self.queue)
     }
 
     fn ioctl(&self, command: u32, argument: UserPtr) -> Result<usize> {
@@ -314,8 +375,21 @@ impl EventDevice {
     /// # Errors
     /// `EEXIST` when there is one, `ENOMEM`.
     pub fn show() -> Result<Self> {
+        static SHOWN: AtomicBool = AtomicBool::new(false);
+        if SHOWN.swap(true, Ordering::Relaxed) {
+            return Err(EEXIST);
+        }
+        // SAFETY: `SHOWN` lets this run once, and no file is open yet.
+        unsafe { LISTED.init() };
         Ok(Self {
             _device: Device::register(c"xen/evtchn")?,
         })
+    }
+}
+
+impl Drop for EventDevice {
+    fn drop(&mut self) {
+        // The list is empty, but has its memory: nobody drops a static.
+        *LISTED.lock() = KVec::new();
     }
 }

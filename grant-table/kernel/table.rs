@@ -3,7 +3,7 @@
 
 use crate::granted::RawOwner;
 use crate::reference::FreeRef;
-use crate::retry;
+use crate::{foreign, retry};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use grant_table::{Entry, NoSpace, RefTable, RevokePolicy, Slot, TooManyKept, ENTRIES_PER_FRAME};
@@ -47,6 +47,8 @@ pub struct Counters {
     pub table: grant_table::Counters,
     /// Frames that the table may have.
     pub max_frames: u32,
+    /// Other domains' pages.
+    pub foreign: foreign::Counters,
 }
 
 impl fmt::Display for Counters {
@@ -56,7 +58,10 @@ impl fmt::Display for Counters {
         writeln!(f, "in_use {}", table.in_use)?;
         writeln!(f, "deferred {}", table.deferred)?;
         writeln!(f, "frames {}", table.frames)?;
-        writeln!(f, "max_frames {}", self.max_frames)
+        writeln!(f, "max_frames {}", self.max_frames)?;
+        writeln!(f, "foreign_pages {}", self.foreign.pages)?;
+        writeln!(f, "foreign_waiting {}", self.foreign.waiting)?;
+        writeln!(f, "foreign_lost {}", self.foreign.lost)
     }
 }
 
@@ -65,6 +70,7 @@ pub fn counters() -> Counters {
     Counters {
         table: TABLE.lock().counters(),
         max_frames: LIMIT.load(Ordering::Relaxed),
+        foreign: foreign::counters(),
     }
 }
 
@@ -101,6 +107,7 @@ pub fn start() -> Result<Grants> {
     let grants = Grants { _mapping: mapping };
     LIMIT.store(limit, Ordering::Relaxed);
     retry::start();
+    foreign::start();
     grow(GFP_KERNEL)?;
     let left_behind = counters().table.deferred;
     if left_behind != 0 {
@@ -265,6 +272,7 @@ fn exhausted(no_space: NoSpace) -> Error {
 
 impl Drop for Grants {
     fn drop(&mut self) {
+        foreign::stop();
         retry::stop();
         let leaked = end_all();
         if leaked != 0 {

@@ -26,13 +26,17 @@
 #[cfg(test)]
 extern crate std;
 
+mod batch;
 mod deferred;
 mod entry;
+pub mod foreign;
 mod kept;
 mod list;
 mod sync;
 mod table;
+pub mod user;
 
+pub use batch::perform;
 pub use deferred::{RevokePolicy, Step, Tick};
 pub use entry::{Access, Entry, FrameTooHigh, StillInUse, ENTRIES_PER_FRAME};
 pub use kept::TooManyKept;

@@ -17,12 +17,6 @@ struct xenpv_file_device {
 	const struct xenpv_file_hooks *hooks;
 };
 
-/* What an open file's private data points to. */
-struct xenpv_file {
-	const struct xenpv_file_hooks *hooks;
-	void *data;
-};
-
 static bool xenpv_file_nonblocking(const struct file *file)
 {
 	return file->f_flags & O_NONBLOCK;
@@ -74,10 +68,13 @@ static ssize_t xenpv_file_write(struct file *file, const char __user *from, size
 static __poll_t xenpv_file_poll(struct file *file, poll_table *wait)
 {
 	struct xenpv_file *this = file->private_data;
+	struct wait_queue_head *queue;
 	__poll_t mask = 0;
 	u32 ready;
 
-	poll_wait(file, this->hooks->queue(this->data), wait);
+	queue = this->hooks->queue(this->data);
+	if (queue)
+		poll_wait(file, queue, wait);
 	ready = this->hooks->ready(this->data);
 	if (ready & XENPV_FILE_READABLE)
 		mask |= EPOLLIN | EPOLLRDNORM;
@@ -105,6 +102,7 @@ static const struct file_operations xenpv_file_operations = {
 	.poll = xenpv_file_poll,
 	.unlocked_ioctl = xenpv_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = xenpv_area_mmap,
 };
 
 /* Shows /dev/NAME, for the administrator alone. Name and hooks outlive the device. */

@@ -29,6 +29,12 @@ u64 xenpv_pages_live(void)
 	return atomic_long_read(&xenpv_pages_count);
 }
 
+/* Whether anybody but the owner refers to the page: a process that has it mapped, or I/O to or from it. */
+bool xenpv_pages_shared(const void *pages)
+{
+	return page_count(virt_to_page(pages)) > 1;
+}
+
 u64 xenpv_pages_pfn(const void *pages)
 {
 	return virt_to_phys((void *)pages) >> PAGE_SHIFT;

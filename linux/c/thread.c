@@ -3,6 +3,7 @@
 #include <linux/kthread.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
@@ -78,6 +79,11 @@ void xenpv_noio_restore(unsigned int flags)
 void xenpv_yield(void)
 {
 	cond_resched();
+}
+
+bool xenpv_killed(void)
+{
+	return fatal_signal_pending(current);
 }
 
 u64 xenpv_monotonic_ms(void)

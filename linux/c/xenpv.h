@@ -29,6 +29,21 @@ void xenpv_emulated_rescan(void);
 void xenpv_emulated_save(struct device *function);
 void xenpv_emulated_restore(struct device *function);
 
+/* area.c; mirrored by RawArea in linux/src/area.rs */
+struct file;
+struct vm_area_struct;
+
+struct xenpv_area {	/* what a process asks for */
+	u64 first;	/* page of the file */
+	u64 pages;
+	bool writable;
+	bool readonly;	/* answer: it must never become writable */
+};
+
+int xenpv_area_mmap(struct file *file, struct vm_area_struct *vma);
+int xenpv_area_insert(struct vm_area_struct *vma, u64 index, void *page);
+bool xenpv_area_find(const void *file, u64 address, void (*found)(const void *mapping, void *data), void *data);
+
 /* file.c; mirrored by Ready and RawHooks in linux/src/file.rs */
 struct wait_queue_head;
 struct xenpv_file_device;
@@ -43,8 +58,17 @@ struct xenpv_file_hooks {	/* the pointers to read to and to write from are the p
 	ssize_t (*read)(void *file, void *to, size_t len, bool nonblocking);
 	ssize_t (*write)(void *file, void *from, size_t len, bool nonblocking);
 	u32 (*ready)(void *file);
-	struct wait_queue_head *(*queue)(void *file);
+	struct wait_queue_head *(*queue)(void *file);	/* NULL: what "ready" says does not change */
 	long (*ioctl)(void *file, unsigned int command, unsigned long argument);
+	/* Those below are NULL for a file that cannot be mapped. */
+	void *(*map)(void *file, struct vm_area_struct *vma, struct xenpv_area *area);
+	void (*map_open)(void *mapping);
+	void (*map_close)(void *mapping);
+};
+
+struct xenpv_file {	/* what an open file's private data points to */
+	const struct xenpv_file_hooks *hooks;
+	void *data;
 };
 
 struct xenpv_file_device *xenpv_file_register(const char *name, const struct xenpv_file_hooks *hooks);
@@ -77,6 +101,7 @@ void xenpv_vector_free(unsigned int irq);
 void *xenpv_pages_alloc(gfp_t gfp, unsigned int order);
 void xenpv_pages_free(void *pages);
 u64 xenpv_pages_live(void);
+bool xenpv_pages_shared(const void *pages);
 u64 xenpv_pages_pfn(const void *pages);
 
 /* panic.c */
@@ -122,6 +147,7 @@ bool xenpv_thread_is_current(const struct task_struct *task);
 unsigned int xenpv_noio_save(void);
 void xenpv_noio_restore(unsigned int flags);
 void xenpv_yield(void);
+bool xenpv_killed(void);
 u64 xenpv_monotonic_ms(void);
 
 /* bus.c; mirrored by Text, Number and RawHooks in linux/src/bus.rs */

@@ -5,6 +5,7 @@
 //!
 //! The `kernel` crate's `miscdevice` has no poll, without which a process cannot wait for two things at once.
 
+use crate::area::{self, MapFile};
 use crate::thread::WaitQueue;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -22,6 +23,10 @@ struct RawHooks {
     ready: unsafe extern "C" fn(*mut ffi::c_void) -> u32,
     queue: unsafe extern "C" fn(*mut ffi::c_void) -> *mut bindings::wait_queue_head,
     ioctl: unsafe extern "C" fn(*mut ffi::c_void, ffi::c_uint, usize) -> isize,
+    // Null for a file that cannot be mapped: `linux/src/area.rs`.
+    map: Option<area::RawMap>,
+    map_open: Option<area::RawHook>,
+    map_close: Option<area::RawHook>,
 }
 
 /// `struct xenpv_file_device` in `linux/c/file.c`.
@@ -67,19 +72,33 @@ pub trait File: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// See [`File::open`].
-    fn read(&self, to: UserSliceWriter, may_wait: bool) -> Result<usize>;
+    fn read(&self, to: UserSliceWriter, may_wait: bool) -> Result<usize> {
+        let _ = (to, may_wait);
+        Err(EINVAL)
+    }
 
     /// Takes what the process writes, and says how many bytes of it.
     ///
     /// # Errors
     /// See [`File::open`].
-    fn write(&self, from: UserSliceReader, may_wait: bool) -> Result<usize>;
+    fn write(&self, from: UserSliceReader, may_wait: bool) -> Result<usize> {
+        let _ = (from, may_wait);
+        Err(EINVAL)
+    }
 
     /// What a process that polls is told.
-    fn ready(&self) -> Ready;
+    fn ready(&self) -> Ready {
+        Ready {
+            readable: true,
+            writable: true,
+            error: false,
+        }
+    }
 
-    /// Where it waits to be told something else.
-    fn queue(&self) -> &WaitQueue;
+    /// Where it waits to be told something else; `None` if that is never.
+    fn queue(&self) -> Option<&WaitQueue> {
+        None
+    }
 
     /// One of the device's own commands; `argument` is mostly a pointer into the process.
     ///
@@ -119,6 +138,9 @@ impl<T: File> Device<T> {
         ready: ready::<T>,
         queue: queue::<T>,
         ioctl: ioctl::<T>,
+        map: None,
+        map_open: None,
+        map_close: None,
     };
 
     /// Shows /dev/`name`, for the administrator alone.
@@ -126,13 +148,34 @@ impl<T: File> Device<T> {
     /// # Errors
     /// `EEXIST` when there is such a device, `ENOMEM`.
     pub fn register(name: &'static CStr) -> Result<Self> {
+        Self::register_with(name, &Self::HOOKS)
+    }
+
+    fn register_with(name: &'static CStr, hooks: &'static RawHooks) -> Result<Self> {
         // SAFETY: Name and hooks are `'static`, and each hook takes what `open::<T>` gave.
-        let raw = unsafe { xenpv_file_register(name.as_char_ptr(), &Self::HOOKS) };
+        let raw = unsafe { xenpv_file_register(name.as_char_ptr(), hooks) };
         // INVARIANT: Just registered.
         Ok(Self {
             raw: NonNull::new(from_err_ptr(raw)?).ok_or(ENOMEM)?,
             _files: PhantomData,
         })
+    }
+}
+
+impl<T: MapFile> Device<T> {
+    const MAP_HOOKS: RawHooks = RawHooks {
+        map: Some(area::map::<T>),
+        map_open: Some(area::map_open::<T>),
+        map_close: Some(area::map_close::<T>),
+        ..Self::HOOKS
+    };
+
+    /// As [`Device::register`], for a device that processes can map.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn register_mappable(name: &'static CStr) -> Result<Self> {
+        Self::register_with(name, &Self::MAP_HOOKS)
     }
 }
 
@@ -144,7 +187,7 @@ impl<T: File> Drop for Device<T> {
 }
 
 /// A pointer that carries an error (`ERR_PTR`).
-fn error_pointer(error: Error) -> *mut ffi::c_void {
+pub(crate) fn error_pointer(error: Error) -> *mut ffi::c_void {
     core::ptr::without_provenance_mut(error.to_errno() as isize as usize)
 }
 
@@ -215,7 +258,8 @@ unsafe extern "C" fn ready<T: File>(file: *mut ffi::c_void) -> u32 {
 /// As for [`read`]. The queue lives until the file is released.
 unsafe extern "C" fn queue<T: File>(file: *mut ffi::c_void) -> *mut bindings::wait_queue_head {
     // SAFETY: By the contract of this function.
-    unsafe { &*file.cast::<T>() }.queue().as_raw()
+    let queue = unsafe { &*file.cast::<T>() }.queue();
+    queue.map_or(core::ptr::null_mut(), WaitQueue::as_raw)
 }
 
 /// # Safety

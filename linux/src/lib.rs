@@ -6,6 +6,7 @@
 //! about Xen is made here.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
+pub mod area;
 pub mod bus;
 pub mod clocksource;
 pub mod delayed_work;

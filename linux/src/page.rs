@@ -11,6 +11,8 @@ extern "C" {
     fn xenpv_pages_free(pages: *mut c_void);
     /// `linux/c/mm.c`: allocations that were not given back yet.
     fn xenpv_pages_live() -> u64;
+    /// `linux/c/mm.c`: whether anybody else refers to the pages at a `page_address()`.
+    fn xenpv_pages_shared(pages: *const c_void) -> bool;
     /// `linux/c/mm.c`: page frame number of a direct-map address.
     fn xenpv_pages_pfn(pages: *const c_void) -> u64;
 }
@@ -62,6 +64,13 @@ impl Page {
     pub fn gfn(&self) -> u64 {
         // SAFETY: By the type invariant the address is in the direct map.
         unsafe { xenpv_pages_pfn(self.pages.as_ptr().cast()) }
+    }
+
+    /// Whether anybody else refers to the pages: a process that has them mapped ([`crate::area`]), or I/O of such a
+    /// process. When all of its areas are gone, the answer cannot become "yes" again.
+    pub fn is_shared(&self) -> bool {
+        // SAFETY: By the type invariant the pages are ours.
+        unsafe { xenpv_pages_shared(self.pages.as_ptr().cast()) }
     }
 
     /// Address of the first byte, valid for [`Self::len`] bytes as long as this value lives.
@@ -135,9 +144,12 @@ pub fn live() -> u64 {
 
 /// The bits of those flags that `kernel::alloc::Flags` keeps to itself.
 fn raw_flags(flags: Flags) -> bindings::gfp_t {
-    use kernel::alloc::flags::{__GFP_NOWARN, GFP_ATOMIC, GFP_KERNEL, GFP_NOWAIT};
+    use kernel::alloc::flags::{
+        __GFP_NOWARN, GFP_ATOMIC, GFP_KERNEL, GFP_KERNEL_ACCOUNT, GFP_NOWAIT,
+    };
     [
         (GFP_KERNEL, bindings::GFP_KERNEL),
+        (GFP_KERNEL_ACCOUNT, bindings::GFP_KERNEL_ACCOUNT),
         (GFP_ATOMIC, bindings::GFP_ATOMIC),
         (GFP_NOWAIT, bindings::GFP_NOWAIT),
         (__GFP_NOWARN, bindings::__GFP_NOWARN),

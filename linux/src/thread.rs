@@ -33,6 +33,7 @@ extern "C" {
     fn xenpv_noio_save() -> ffi::c_uint;
     fn xenpv_noio_restore(flags: ffi::c_uint);
     fn xenpv_yield();
+    fn xenpv_killed() -> bool;
     fn xenpv_monotonic_ms() -> u64;
 }
 
@@ -46,6 +47,12 @@ pub fn now_ms() -> u64 {
 pub fn yield_if_due() {
     // SAFETY: Allowed wherever one may sleep.
     unsafe { xenpv_yield() }
+}
+
+/// Whether the current process is being killed: what it asked for need not be finished.
+pub fn is_killed() -> bool {
+    // SAFETY: Looks at the current task's signals.
+    unsafe { xenpv_killed() }
 }
 
 /// How one may be woken from a wait (`enum xenpv_sleep` in `linux/c/xenpv.h`).

@@ -4,8 +4,8 @@ use core::ptr::{from_mut, from_ref};
 
 use xen_sys::generated as sys;
 use xen_sys::{
-    Domid, Gfn, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding, PortStatus, Result,
-    ShutdownReason, VcpuId, Version, XenError,
+    Domid, Gfn, GrantCopy, GrantMap, GrantTableSize, GrantUnmap, Hypervisor, PhysmapSpace, Port,
+    PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
 };
 
 use crate::call::hypercall;
@@ -299,6 +299,24 @@ impl Hypervisor for Xen {
         Ok(op.version)
     }
 
+    fn grant_map(&self, ops: &mut [GrantMap]) -> Result {
+        // SAFETY: the command takes an array of this structure, and no address in it. That nothing of the kernel's is
+        // at the frames is the contract of the operation.
+        unsafe { grant_table_ops(sys::GNTTABOP_map_grant_ref, ops) }
+    }
+
+    fn grant_unmap(&self, ops: &mut [GrantUnmap]) -> Result {
+        // SAFETY: the command takes an array of this structure, and no address in it. That nobody uses the frames is the
+        // contract of the operation.
+        unsafe { grant_table_ops(sys::GNTTABOP_unmap_grant_ref, ops) }
+    }
+
+    fn grant_copy(&self, ops: &mut [GrantCopy]) -> Result {
+        // SAFETY: the command takes an array of this structure, and no address in it. That the frames copied to are the
+        // caller's is the contract of the operation.
+        unsafe { grant_table_ops(sys::GNTTABOP_copy, ops) }
+    }
+
     fn sched_shutdown(&self, reason: ShutdownReason) -> Result {
         let mut op = sys::sched_shutdown {
             reason: reason as u32,
@@ -327,4 +345,15 @@ impl Hypervisor for Xen {
 unsafe fn grant_table_op<T>(command: u32, op: &mut T) -> Result<u64> {
     // SAFETY: by this function's contract; the third argument is the array's length.
     unsafe { hypercall::<GRANT_TABLE>(command as usize, from_mut(op) as usize, 1) }
+}
+
+/// Issues a grant table command on an array.
+///
+/// # Safety
+/// As for `grant_table_op`.
+unsafe fn grant_table_ops<T>(command: u32, ops: &mut [T]) -> Result {
+    // SAFETY: by this function's contract.
+    unsafe {
+        hypercall::<GRANT_TABLE>(command as usize, ops.as_mut_ptr() as usize, ops.len()).map(drop)
+    }
 }

@@ -12,7 +12,7 @@
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
 //! 7. the toolstack's requests to the guest ([`control`]),
 //! 8. the report for tests ([`report`]),
-//! 9. event channels and the store for processes, /dev/xen/evtchn and /dev/xen/xenbus.
+//! 9. event channels, grants and the store for processes: /dev/xen/evtchn, gntalloc, gntdev and xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -40,6 +40,7 @@ module! {
 /// Everything that is up. Fields are dropped in this order, the reverse of the way up.
 struct Platform {
     _store: Option<xen_bus::StoreDevice>,
+    _grant_files: Option<xen_grant_files::GrantDevices>,
     _ports: Option<xen_events::EventDevice>,
     _report: report::Report,
     _control: control::Control,
@@ -72,9 +73,12 @@ impl kernel::Module for Platform {
         let report = report::publish()?;
         // Processes may have these open at once, and then nothing may fail any more: the guest goes on without them.
         let ports = step("/dev/xen/evtchn", xen_events::EventDevice::show()).ok();
+        let grant_files = xen_grant_files::GrantDevices::show(parameters.grant_limits);
+        let grant_files = step("/dev/xen/gntalloc and gntdev", grant_files).ok();
         let store = step("/dev/xen/xenbus", xen_bus::StoreDevice::show()).ok();
         Ok(Self {
             _store: store,
+            _grant_files: grant_files,
             _ports: ports,
             _report: report,
             _control: control,

@@ -24,6 +24,15 @@ static bool unplug_force;
 module_param(unplug_force, bool, 0444);
 MODULE_PARM_DESC(unplug_force, "Take emulated disks away even if they are in use: n (default), y");
 
+/* Mainline's xen_gntalloc.limit and xen_gntdev.limit. */
+static uint gntalloc_limit = 1024;
+module_param(gntalloc_limit, uint, 0444);
+MODULE_PARM_DESC(gntalloc_limit, "Pages that all files of /dev/xen/gntalloc together may grant (default 1024)");
+
+static uint gntdev_limit = 65536;
+module_param(gntdev_limit, uint, 0444);
+MODULE_PARM_DESC(gntdev_limit, "Pages of other domains that a file of /dev/xen/gntdev may have (default 65536)");
+
 const char *xenpv_param_hypercall(void)
 {
 	return hypercall;
@@ -47,4 +56,14 @@ const char *xenpv_param_unplug(void)
 bool xenpv_param_unplug_force(void)
 {
 	return unplug_force;
+}
+
+unsigned int xenpv_param_gntalloc_limit(void)
+{
+	return gntalloc_limit;
+}
+
+unsigned int xenpv_param_gntdev_limit(void)
+{
+	return gntdev_limit;
 }

@@ -9,5 +9,7 @@ const char *xenpv_param_upcall(void);
 const char *xenpv_param_events(void);
 const char *xenpv_param_unplug(void);
 bool xenpv_param_unplug_force(void);
+unsigned int xenpv_param_gntalloc_limit(void);
+unsigned int xenpv_param_gntdev_limit(void);
 
 #endif

@@ -13,6 +13,8 @@ extern "C" {
     fn xenpv_param_events() -> *const c_char;
     fn xenpv_param_unplug() -> *const c_char;
     fn xenpv_param_unplug_force() -> bool;
+    fn xenpv_param_gntalloc_limit() -> u32;
+    fn xenpv_param_gntdev_limit() -> u32;
 }
 
 /// What the parameters say.
@@ -26,6 +28,8 @@ pub(crate) struct Parameters {
     pub(crate) events: xen_events::Abi,
     /// `unplug=`, `unplug_force=`
     pub(crate) unplug: Wanted,
+    /// `gntalloc_limit=`, `gntdev_limit=`
+    pub(crate) grant_limits: xen_grant_files::Limits,
 }
 
 impl Parameters {
@@ -39,6 +43,7 @@ impl Parameters {
             upcall: upcall()?,
             events: events()?,
             unplug: unplug()?,
+            grant_limits: grant_limits(),
         })
     }
 }
@@ -81,6 +86,12 @@ fn unplug() -> Result<Wanted> {
     let classes =
         Classes::parse(value.to_bytes()).ok_or_else(|| refused("unplug", value, CHOICES))?;
     Ok(Wanted { classes, force })
+}
+
+fn grant_limits() -> xen_grant_files::Limits {
+    // SAFETY: The functions read numbers that do not change.
+    let (granted, mapped) = unsafe { (xenpv_param_gntalloc_limit(), xenpv_param_gntdev_limit()) };
+    xen_grant_files::Limits { granted, mapped }
 }
 
 fn refused(name: &str, value: &CStr, choices: &str) -> Error {

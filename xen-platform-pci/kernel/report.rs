@@ -26,7 +26,8 @@ pub(crate) fn publish() -> Result<Report> {
 }
 
 fn grants(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    fmt::Display::fmt(&xen_grants::counters(), f)
+    fmt::Display::fmt(&xen_grants::counters(), f)?;
+    fmt::Display::fmt(&xen_grant_files::counters(), f)
 }
 
 fn events(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -107,12 +107,18 @@ pub const GTF_PAT: u32 = 128;
 pub const GTF_sub_page: u32 = 256;
 pub const GTF_transfer_committed: u32 = 4;
 pub const GTF_transfer_completed: u32 = 8;
+pub const GNTTABOP_map_grant_ref: u32 = 0;
+pub const GNTTABOP_unmap_grant_ref: u32 = 1;
 pub const GNTTABOP_setup_table: u32 = 2;
 pub const GNTTABOP_copy: u32 = 5;
 pub const GNTTABOP_query_size: u32 = 6;
 pub const GNTTABOP_set_version: u32 = 8;
 pub const GNTTABOP_get_status_frames: u32 = 9;
 pub const GNTTABOP_get_version: u32 = 10;
+pub const GNTCOPY_source_gref: u32 = 1;
+pub const GNTCOPY_dest_gref: u32 = 2;
+pub const GNTMAP_host_map: u32 = 2;
+pub const GNTMAP_readonly: u32 = 4;
 pub const GNTST_okay: u32 = 0;
 pub const GNTST_general_error: i32 = -1;
 pub const GNTST_bad_domain: i32 = -2;
@@ -921,6 +927,116 @@ const _: () = {
         [::core::mem::offset_of!(grant_entry_v2, __spacer) - 0usize];
 };
 pub type grant_status_t = u16;
+pub type grant_handle_t = u32;
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct gnttab_map_grant_ref {
+    pub host_addr: u64,
+    pub flags: u32,
+    pub ref_: grant_ref_t,
+    pub dom: domid_t,
+    pub status: i16,
+    pub handle: grant_handle_t,
+    pub dev_bus_addr: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of gnttab_map_grant_ref"][::core::mem::size_of::<gnttab_map_grant_ref>() - 32usize];
+    ["Alignment of gnttab_map_grant_ref"][::core::mem::align_of::<gnttab_map_grant_ref>() - 8usize];
+    ["Offset of field: gnttab_map_grant_ref::host_addr"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, host_addr) - 0usize];
+    ["Offset of field: gnttab_map_grant_ref::flags"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, flags) - 8usize];
+    ["Offset of field: gnttab_map_grant_ref::ref_"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, ref_) - 12usize];
+    ["Offset of field: gnttab_map_grant_ref::dom"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, dom) - 16usize];
+    ["Offset of field: gnttab_map_grant_ref::status"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, status) - 18usize];
+    ["Offset of field: gnttab_map_grant_ref::handle"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, handle) - 20usize];
+    ["Offset of field: gnttab_map_grant_ref::dev_bus_addr"]
+        [::core::mem::offset_of!(gnttab_map_grant_ref, dev_bus_addr) - 24usize];
+};
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct gnttab_unmap_grant_ref {
+    pub host_addr: u64,
+    pub dev_bus_addr: u64,
+    pub handle: grant_handle_t,
+    pub status: i16,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of gnttab_unmap_grant_ref"][::core::mem::size_of::<gnttab_unmap_grant_ref>() - 24usize];
+    ["Alignment of gnttab_unmap_grant_ref"]
+        [::core::mem::align_of::<gnttab_unmap_grant_ref>() - 8usize];
+    ["Offset of field: gnttab_unmap_grant_ref::host_addr"]
+        [::core::mem::offset_of!(gnttab_unmap_grant_ref, host_addr) - 0usize];
+    ["Offset of field: gnttab_unmap_grant_ref::dev_bus_addr"]
+        [::core::mem::offset_of!(gnttab_unmap_grant_ref, dev_bus_addr) - 8usize];
+    ["Offset of field: gnttab_unmap_grant_ref::handle"]
+        [::core::mem::offset_of!(gnttab_unmap_grant_ref, handle) - 16usize];
+    ["Offset of field: gnttab_unmap_grant_ref::status"]
+        [::core::mem::offset_of!(gnttab_unmap_grant_ref, status) - 20usize];
+};
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct gnttab_copy {
+    pub source: gnttab_copy_gnttab_copy_ptr,
+    pub dest: gnttab_copy_gnttab_copy_ptr,
+    pub len: u16,
+    pub flags: u16,
+    pub status: i16,
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct gnttab_copy_gnttab_copy_ptr {
+    pub u: gnttab_copy_gnttab_copy_ptr__bindgen_ty_1,
+    pub domid: domid_t,
+    pub offset: u16,
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub union gnttab_copy_gnttab_copy_ptr__bindgen_ty_1 {
+    pub ref_: grant_ref_t,
+    pub gmfn: xen_pfn_t,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of gnttab_copy_gnttab_copy_ptr__bindgen_ty_1"]
+        [::core::mem::size_of::<gnttab_copy_gnttab_copy_ptr__bindgen_ty_1>() - 8usize];
+    ["Alignment of gnttab_copy_gnttab_copy_ptr__bindgen_ty_1"]
+        [::core::mem::align_of::<gnttab_copy_gnttab_copy_ptr__bindgen_ty_1>() - 8usize];
+    ["Offset of field: gnttab_copy_gnttab_copy_ptr__bindgen_ty_1::ref_"]
+        [::core::mem::offset_of!(gnttab_copy_gnttab_copy_ptr__bindgen_ty_1, ref_) - 0usize];
+    ["Offset of field: gnttab_copy_gnttab_copy_ptr__bindgen_ty_1::gmfn"]
+        [::core::mem::offset_of!(gnttab_copy_gnttab_copy_ptr__bindgen_ty_1, gmfn) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of gnttab_copy_gnttab_copy_ptr"]
+        [::core::mem::size_of::<gnttab_copy_gnttab_copy_ptr>() - 16usize];
+    ["Alignment of gnttab_copy_gnttab_copy_ptr"]
+        [::core::mem::align_of::<gnttab_copy_gnttab_copy_ptr>() - 8usize];
+    ["Offset of field: gnttab_copy_gnttab_copy_ptr::u"]
+        [::core::mem::offset_of!(gnttab_copy_gnttab_copy_ptr, u) - 0usize];
+    ["Offset of field: gnttab_copy_gnttab_copy_ptr::domid"]
+        [::core::mem::offset_of!(gnttab_copy_gnttab_copy_ptr, domid) - 8usize];
+    ["Offset of field: gnttab_copy_gnttab_copy_ptr::offset"]
+        [::core::mem::offset_of!(gnttab_copy_gnttab_copy_ptr, offset) - 10usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of gnttab_copy"][::core::mem::size_of::<gnttab_copy>() - 40usize];
+    ["Alignment of gnttab_copy"][::core::mem::align_of::<gnttab_copy>() - 8usize];
+    ["Offset of field: gnttab_copy::source"][::core::mem::offset_of!(gnttab_copy, source) - 0usize];
+    ["Offset of field: gnttab_copy::dest"][::core::mem::offset_of!(gnttab_copy, dest) - 16usize];
+    ["Offset of field: gnttab_copy::len"][::core::mem::offset_of!(gnttab_copy, len) - 32usize];
+    ["Offset of field: gnttab_copy::flags"][::core::mem::offset_of!(gnttab_copy, flags) - 34usize];
+    ["Offset of field: gnttab_copy::status"]
+        [::core::mem::offset_of!(gnttab_copy, status) - 36usize];
+};
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub struct gnttab_query_size {

@@ -2,7 +2,9 @@
 //! What the other rooms ask of Xen.
 use core::fmt;
 
-use crate::{generated as sys, Domid, Gfn, Port, VcpuId, XenError};
+use crate::{
+    generated as sys, Domid, Gfn, GrantCopy, GrantMap, GrantUnmap, Port, VcpuId, XenError,
+};
 
 /// Result of a request to Xen.
 pub type Result<T = ()> = core::result::Result<T, XenError>;
@@ -121,7 +123,7 @@ pub enum ShutdownReason {
 /// Typed operations of Xen on the calling domain.
 ///
 /// The real one issues hypercalls, so no operation sleeps and each may be called in any context, but for
-/// `sched_shutdown` and the two that take slices, which may take long. Errors are Xen's own.
+/// `sched_shutdown` and those that take slices, which may take long. Errors are Xen's own.
 pub trait Hypervisor {
     /// Allocates a port that domain `remote` may bind to (`EVTCHNOP_alloc_unbound`).
     fn evtchn_alloc_unbound(&self, remote: Domid) -> Result<Port>;
@@ -177,6 +179,13 @@ pub trait Hypervisor {
     fn grant_set_version(&self, version: u32) -> Result<u32>;
     /// The grant table's version (`GNTTABOP_get_version`).
     fn grant_get_version(&self) -> Result<u32>;
+    /// Maps other domains' pages at frames without memory (`GNTTABOP_map_grant_ref`). Each operation has a status of its
+    /// own; after an error, those still pending were not looked at. So for the two below.
+    fn grant_map(&self, ops: &mut [GrantMap]) -> Result;
+    /// Undoes mappings (`GNTTABOP_unmap_grant_ref`). Nobody may use the frames any more.
+    fn grant_unmap(&self, ops: &mut [GrantUnmap]) -> Result;
+    /// Copies from or to other domains' pages (`GNTTABOP_copy`). Frames of ours are the caller's.
+    fn grant_copy(&self, ops: &mut [GrantCopy]) -> Result;
 
     /// Stops the domain (`SCHEDOP_shutdown`). Only a suspend returns.
     fn sched_shutdown(&self, reason: ShutdownReason) -> Result;

@@ -36,6 +36,7 @@ pub mod event_channel;
     clippy::all
 )]
 pub mod generated;
+mod grant_ops;
 pub mod grant_table;
 pub mod hvm;
 mod hypervisor;
@@ -46,6 +47,9 @@ mod xenbus_state;
 pub mod xenstore;
 
 pub use error::XenError;
+pub use grant_ops::{
+    CopyEnd, GrantCopy, GrantHandle, GrantMap, GrantOperation, GrantStatus, GrantUnmap,
+};
 pub use hypervisor::{
     GrantTableSize, Hypervisor, PhysmapSpace, PortBinding, PortStatus, Result, ShutdownReason,
     Version,

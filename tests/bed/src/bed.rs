@@ -32,6 +32,7 @@ const GUEST_PROGRAMS: &[&str] = &[
     "usr/bin/xenstore-rm",
     "usr/bin/xenstore-watch",
     "usr/bin/xenstore-write",
+    "usr/lib/xen-4.20/bin/vchan-socket-proxy",
     // What xenstore-watch ends its thread with; glibc loads it at that moment.
     "usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
 ];
@@ -47,6 +48,10 @@ const GUEST_LINKS: &[(&str, &str)] = &[
     ("usr/sbin/modinfo", "../bin/kmod"),
     ("usr/sbin/mkfs.ext4", "mke2fs"),
     ("usr/sbin/mkfs.ext2", "mke2fs"),
+    (
+        "usr/bin/vchan-socket-proxy",
+        "../lib/xen-4.20/bin/vchan-socket-proxy",
+    ),
 ];
 
 /// The checkout this program was built from, which holds the modules' sources and the tests.

@@ -31,6 +31,7 @@ const DOM0_PROGRAMS: &[&str] = &[
     "usr/lib/xen-4.20/bin/xen-hvmctx",
     "usr/lib/xen-4.20/bin/xenctx",
     "usr/lib/xen-4.20/bin/xen-diag",
+    "usr/lib/xen-4.20/bin/vchan-socket-proxy",
     "usr/libexec/xen-qemu-system-i386",
     "usr/bin/xenstore-ls",
     "usr/bin/xenstore-read",
@@ -103,7 +104,8 @@ impl Dom0 {
             Purpose::Bench => Some(Tools::open(cache, archive, progress)?),
         };
         let mut key = image_key("dom0 image 1", &tree, &sources::DOM0)
-            .with("content", format!("{DOM0_PROGRAMS:?} {DOM0_DATA:?}"));
+            .with("content", format!("{DOM0_PROGRAMS:?} {DOM0_DATA:?}"))
+            .with("other side", sources::other_side()?);
         if let Some(tools) = &tools {
             key = bench::tools::dom0_key(key, tools);
         }
@@ -275,5 +277,6 @@ fn make_image(tree: &Tree, tools: Option<&Tools>, to: &Path) -> Result<()> {
     }
     image.data("usr/lib/modules/order", order, 0o644);
     add_agent(&mut image, to)?;
+    sources::add_other_side(&mut image, to)?;
     write_image(&image, &to.join("initramfs"))
 }

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use event_channel::{SharedPorts, VcpuInfo};
 use xen_sys::event_channel::{FIFO_CONTROL_BLOCK_SIZE, FIFO_QUEUES};
 use xen_sys::{
-    hvm, Domid, Gfn, GrantRef, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding,
-    PortStatus, Result, ShutdownReason, VcpuId, Version, XenError, PAGE_SIZE,
+    hvm, Domid, Gfn, GrantCopy, GrantMap, GrantRef, GrantTableSize, GrantUnmap, Hypervisor,
+    PhysmapSpace, Port, PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
+    PAGE_SIZE,
 };
 
 use crate::channels::Channels;
 use crate::faults::{Call, Faults};
+use crate::foreign::Foreign;
 use crate::memory::{Memory, MAX_FRAMES};
 
 /// The guest's number.
@@ -44,6 +46,7 @@ struct State {
 pub struct FakeXen {
     pub(crate) channels: Channels,
     pub(crate) memory: Memory,
+    pub(crate) foreign: Foreign,
     faults: Faults,
     state: Mutex<State>,
 }
@@ -54,6 +57,7 @@ impl FakeXen {
         Arc::new(Self {
             channels: Channels::new(vcpus),
             memory: Memory::new(),
+            foreign: Foreign::default(),
             faults: Faults::default(),
             state: Mutex::new(State {
                 params: BTreeMap::from([
@@ -135,6 +139,16 @@ impl FakeXen {
         let mut state = self.state();
         state.control_blocks.clear();
         state.event_array.clear();
+    }
+
+    /// Other domains' pages, which the guest can map.
+    pub fn foreign(&self) -> &Foreign {
+        &self.foreign
+    }
+
+    /// Lets the guest have at most so many pages.
+    pub fn set_maximum(&self, pages: u64) {
+        self.state().maximum = pages;
     }
 
     /// Why the guest has stopped, if it has.
@@ -304,6 +318,7 @@ impl Hypervisor for FakeXen {
         let done = gfns.len().min(room as usize);
         state.reservation += done as u64;
         state.populated.extend(&gfns[..done]);
+        self.foreign.fill(&gfns[..done]);
         Ok(done)
     }
 
@@ -312,6 +327,7 @@ impl Hypervisor for FakeXen {
         let mut state = self.state();
         let done = gfns.len().min(state.reservation as usize);
         state.reservation -= done as u64;
+        self.foreign.empty(&gfns[..done]);
         Ok(done)
     }
 
@@ -345,6 +361,24 @@ impl Hypervisor for FakeXen {
     fn grant_get_version(&self) -> Result<u32> {
         self.faults.enter(Call::GrantGetVersion)?;
         Ok(self.state().grant_version)
+    }
+
+    fn grant_map(&self, ops: &mut [GrantMap]) -> Result {
+        self.faults.enter(Call::GrantMap)?;
+        ops.iter_mut().for_each(|op| self.foreign.map(op));
+        Ok(())
+    }
+
+    fn grant_unmap(&self, ops: &mut [GrantUnmap]) -> Result {
+        self.faults.enter(Call::GrantUnmap)?;
+        ops.iter_mut().for_each(|op| self.foreign.unmap(op));
+        Ok(())
+    }
+
+    fn grant_copy(&self, ops: &mut [GrantCopy]) -> Result {
+        self.faults.enter(Call::GrantCopy)?;
+        ops.iter_mut().for_each(|op| self.foreign.copy(op));
+        Ok(())
     }
 
     fn sched_shutdown(&self, reason: ShutdownReason) -> Result {

@@ -296,8 +296,8 @@ impl File for UserFile {
         }
     }
 
-    fn queue(&self) -> &WaitQueue {
-        &self.queue
+    fn queue(&self) -> Option<&WaitQueue> {
+        Some(&self.queue)
     }
 
     fn closed(self: Arc<Self>) {
