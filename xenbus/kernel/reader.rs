@@ -92,6 +92,7 @@ impl Shared {
                 self.note_event(token, path);
                 Look::Taken
             }
+            Ok(Some(Received::Ignored)) => Look::Taken,
             Ok(None) if broken => Look::Lost("its ring indices cannot be"),
             Ok(None) => Look::Empty,
             Err(_) => Look::Lost("a message of it is none"),

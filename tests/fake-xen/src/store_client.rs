@@ -142,6 +142,7 @@ impl StoreClient {
                         queue.push(path.to_vec());
                     }
                 }
+                Some(Received::Ignored) => {}
             }
         }
         violation.map_or(Ok(moved), |violation| Err(StoreFailure::Ring(violation)))
