@@ -84,12 +84,21 @@ impl Shared {
                     bytes.extend_from_slice(payload, GFP_KERNEL)?;
                     Ok(bytes)
                 });
+                let begun = match copied {
+                    Err(error) if error == ENOMEM => client.last_begun(),
+                    _ => None,
+                };
                 waiter.complete(copied);
+                io.note_orphan(begun);
                 self.note_reply();
                 Look::Taken
             }
             Ok(Some(Received::WatchEvent { token, path })) => {
                 self.note_event(token, path);
+                Look::Taken
+            }
+            Ok(Some(Received::Late { begun })) => {
+                io.note_orphan(begun);
                 Look::Taken
             }
             Ok(Some(Received::Ignored)) => Look::Taken,

@@ -33,6 +33,11 @@ pub enum Received<'a, W> {
         /// The node that changed.
         path: &'a [u8],
     },
+    /// The reply to a request given up before.
+    Late {
+        /// The transaction that it says has begun: nobody will end it, if the owner does not.
+        begun: Option<u32>,
+    },
     /// A message that is for nobody, and counted.
     Ignored,
 }
@@ -71,6 +76,7 @@ enum Kind<W> {
     Error(W),
     WrongType(W),
     Event(Token),
+    Late,
     Ignored,
 }
 
@@ -141,6 +147,12 @@ impl<W, const N: usize> Client<W, N> {
         Ok(message.map(|message| Self::received(kind, message)))
     }
 
+    /// The transaction that the reply which came last says has begun, for an owner that cannot hand
+    /// it to its waiter.
+    pub fn last_begun(&self) -> Option<u32> {
+        self.parser.message().and_then(Self::begun)
+    }
+
     /// Gives up waiting for a request that was sent. Its waiter comes back unless the reply was
     /// there first.
     pub fn abandon(&mut self, id: RequestId) -> Option<W> {
@@ -204,8 +216,16 @@ impl<W, const N: usize> Client<W, N> {
             }
             Matched::Late => {
                 self.counters.late_replies = self.counters.late_replies.saturating_add(1);
-                Kind::Ignored
+                Kind::Late
             }
+        }
+    }
+
+    /// The transaction that a reply says has begun.
+    fn begun(message: Message<'_>) -> Option<u32> {
+        match message.op {
+            Operation::TransactionStart => text::transaction_id(message.payload),
+            _ => None,
         }
     }
 
@@ -221,6 +241,9 @@ impl<W, const N: usize> Client<W, N> {
                 let path = text::pair(message.payload).map_or(&[][..], |(path, _)| path);
                 Received::WatchEvent { token, path }
             }
+            Kind::Late => Received::Late {
+                begun: Self::begun(message),
+            },
             Kind::Ignored => Received::Ignored,
         }
     }
