@@ -322,6 +322,7 @@ impl Shared {
         }
         let (id, waiter) = begun?;
         let limit = deadline.saturating_sub(now_ms());
+        let replies = self.replies.load(Ordering::Acquire);
         let waited = waiter.wait(limit, || self.is_worker_leaving());
         if waited != Ok(true) {
             self.io.lock().cancel(id);
@@ -332,7 +333,10 @@ impl Shared {
             (None, Err(error)) => Err(error),
             (None, Ok(_)) if self.is_worker_leaving() => Err(ENODEV),
             (None, Ok(_)) => {
-                self.note_silence(op);
+                // One that answers others, be it late, is slow.
+                if self.replies.load(Ordering::Acquire) == replies {
+                    self.note_silence(op);
+                }
                 Err(ETIMEDOUT)
             }
         }

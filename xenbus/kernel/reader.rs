@@ -99,6 +99,7 @@ impl Shared {
             }
             Ok(Some(Received::Late { begun })) => {
                 io.note_orphan(begun);
+                self.note_reply();
                 Look::Taken
             }
             Ok(Some(Received::Ignored)) => Look::Taken,
