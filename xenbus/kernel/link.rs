@@ -22,6 +22,10 @@ pub(crate) const REQUEST_LIMIT: Millis = 20_000;
 const SILENT_LIMIT: Millis = 2_000;
 /// Requests in flight at once; more wait for their turn.
 pub(crate) const REQUESTS: usize = 128;
+/// Messages that are not in the ring yet.
+const OUTGOING: usize = 2 * REQUESTS;
+/// Transactions that nobody will end and whose end is not on its way yet. The store allows a guest 10.
+const ORPHANS: usize = 64;
 
 /// One who waits for a reply.
 #[pin_data]
@@ -68,6 +72,7 @@ impl Waiter {
 /// A message on its way into the ring.
 struct Outgoing {
     id: RequestId,
+    op: Operation,
     bytes: KVec<u8>,
     sent: usize,
 }
@@ -79,6 +84,8 @@ pub(crate) struct Io {
     /// Counts the connections: another one when transactions are lost.
     epoch: u32,
     outgoing: KVec<Outgoing>,
+    /// Transactions that nobody will end: the store allows a guest few.
+    orphans: KVec<u32>,
 }
 
 /// The client at rest, copied into place: too large for a stack.
@@ -99,6 +106,7 @@ impl Io {
             connection: None,
             epoch: 0,
             outgoing: KVec::new(),
+            orphans: KVec::with_capacity(ORPHANS, GFP_KERNEL)?,
         })
     }
 
@@ -107,6 +115,9 @@ impl Io {
     /// # Errors
     /// `EIO` when the store's indices cannot be.
     pub(crate) fn push(&mut self) -> Result {
+        if !self.orphans.is_empty() {
+            self.end_orphans();
+        }
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
@@ -130,6 +141,10 @@ impl Io {
         parts: &[&[u8]],
         waiter: &Arc<Waiter>,
     ) -> Result<RequestId> {
+        // Also of those whose reply came before they were sent, which a store that reads never does.
+        if self.outgoing.len() >= OUTGOING {
+            return Err(EBUSY);
+        }
         self.outgoing.reserve(1, GFP_KERNEL)?;
         let (id, header) = match self.client.begin(op, tx_id, parts, waiter.clone()) {
             Ok(begun) => begun,
@@ -137,8 +152,15 @@ impl Io {
             Err(BeginError::TooLong(_)) => return Err(E2BIG),
         };
         let queued = message(&header, parts).and_then(|bytes| {
-            self.outgoing
-                .push(Outgoing { id, bytes, sent: 0 }, GFP_KERNEL)
+            self.outgoing.push(
+                Outgoing {
+                    id,
+                    op,
+                    bytes,
+                    sent: 0,
+                },
+                GFP_KERNEL,
+            )
         });
         if queued.is_err() {
             self.client.retract(id);
@@ -147,12 +169,33 @@ impl Io {
         Ok(id)
     }
 
-    /// Nobody waits for `id` any more.
+    /// Notes a transaction that nobody will end. One that finds no room is the store's invention.
+    pub(crate) fn note_orphan(&mut self, tx_id: Option<u32>) {
+        if let Some(tx_id) = tx_id {
+            let _ = self.orphans.push_within_capacity(tx_id);
+        }
+    }
+
+    /// Queues the ends of transactions that nobody will end; nobody waits for the replies. What cannot be now is tried
+    /// again at the next [`Self::push`].
+    fn end_orphans(&mut self) {
+        let Ok(waiter) = Waiter::new() else {
+            return;
+        };
+        while let Some(&tx_id) = self.orphans.first() {
+            let Ok(id) = self.begin(Operation::TransactionEnd, tx_id, &[b"F\0"], &waiter) else {
+                return;
+            };
+            self.client.abandon(id);
+            let _ = self.orphans.remove(0);
+        }
+    }
+
+    /// Nobody waits for `id` any more. What ends a transaction goes out all the same.
     fn cancel(&mut self, id: RequestId) {
-        let unsent = self
-            .outgoing
-            .iter()
-            .position(|message| message.id == id && message.sent == 0);
+        let unsent = self.outgoing.iter().position(|message| {
+            message.id == id && message.sent == 0 && message.op != Operation::TransactionEnd
+        });
         match unsent {
             Some(index) => {
                 let _ = self.outgoing.remove(index);
@@ -167,6 +210,7 @@ impl Io {
     /// Ends everything in flight with `error` and forgets what was not sent.
     pub(crate) fn reset(&mut self, error: Error) {
         self.outgoing.clear();
+        self.orphans.clear();
         self.epoch = self.epoch.wrapping_add(1);
         self.client.reset(|waiter| waiter.complete(Err(error)));
     }
@@ -178,7 +222,7 @@ impl Io {
 
     /// Whether both streams stand between two messages.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.outgoing.is_empty() && self.client.is_between_messages()
+        self.outgoing.is_empty() && self.orphans.is_empty() && self.client.is_between_messages()
     }
 }
 
@@ -263,13 +307,22 @@ impl Shared {
     ) -> Result<KVec<u8>> {
         // Allocates under the lock that the threads of the bus need, which bring disks back.
         let _no_io = NoIo::new();
-        let waiter = Waiter::new()?;
-        let begin = |io: &mut Io| match epoch.is_none_or(|epoch| epoch == io.epoch) {
-            true => io.begin(op, tx_id, parts, &waiter),
-            false => Err(ESTALE),
-        };
-        let id = self.begin(begin, deadline)?;
+        let ours = |io: &Io| epoch.is_none_or(|epoch| epoch == io.epoch);
+        let begun = Waiter::new().and_then(|waiter| {
+            let begin = |io: &mut Io| match ours(io) {
+                true => io.begin(op, tx_id, parts, &waiter),
+                false => Err(ESTALE),
+            };
+            Ok((self.begin(begin, deadline)?, waiter))
+        });
+        if begun.is_err() && op == Operation::TransactionEnd {
+            let mut io = self.io.lock();
+            let orphan = ours(&io).then_some(tx_id);
+            io.note_orphan(orphan);
+        }
+        let (id, waiter) = begun?;
         let limit = deadline.saturating_sub(now_ms());
+        let replies = self.replies.load(Ordering::Acquire);
         let waited = waiter.wait(limit, || self.is_worker_leaving());
         if waited != Ok(true) {
             self.io.lock().cancel(id);
@@ -280,7 +333,10 @@ impl Shared {
             (None, Err(error)) => Err(error),
             (None, Ok(_)) if self.is_worker_leaving() => Err(ENODEV),
             (None, Ok(_)) => {
-                self.note_silence(op);
+                // One that answers others, be it late, is slow.
+                if self.replies.load(Ordering::Acquire) == replies {
+                    self.note_silence(op);
+                }
                 Err(ETIMEDOUT)
             }
         }

@@ -84,7 +84,12 @@ impl Shared {
                     bytes.extend_from_slice(payload, GFP_KERNEL)?;
                     Ok(bytes)
                 });
+                let begun = match copied {
+                    Err(error) if error == ENOMEM => client.last_begun(),
+                    _ => None,
+                };
                 waiter.complete(copied);
+                io.note_orphan(begun);
                 self.note_reply();
                 Look::Taken
             }
@@ -92,6 +97,12 @@ impl Shared {
                 self.note_event(token, path);
                 Look::Taken
             }
+            Ok(Some(Received::Late { begun })) => {
+                io.note_orphan(begun);
+                self.note_reply();
+                Look::Taken
+            }
+            Ok(Some(Received::Ignored)) => Look::Taken,
             Ok(None) if broken => Look::Lost("its ring indices cannot be"),
             Ok(None) => Look::Empty,
             Err(_) => Look::Lost("a message of it is none"),

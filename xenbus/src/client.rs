@@ -33,6 +33,13 @@ pub enum Received<'a, W> {
         /// The node that changed.
         path: &'a [u8],
     },
+    /// The reply to a request given up before.
+    Late {
+        /// The transaction that it says has begun: nobody will end it, if the owner does not.
+        begun: Option<u32>,
+    },
+    /// A message that is for nobody, and counted.
+    Ignored,
 }
 
 /// Why no request can be begun.
@@ -69,6 +76,8 @@ enum Kind<W> {
     Error(W),
     WrongType(W),
     Event(Token),
+    Late,
+    Ignored,
 }
 
 impl<W, const N: usize> Client<W, N> {
@@ -115,9 +124,10 @@ impl<W, const N: usize> Client<W, N> {
         ))
     }
 
-    /// Takes bytes from the store until something is complete. `read` fills the slice it is given
-    /// as far as there are bytes and says how many; 0 means that there are none now, which ends
-    /// this call with `None`. The payload stays valid until the next call.
+    /// Takes bytes from the store until one message is complete, and no more than that: a store that
+    /// sends without end does not keep the caller. `read` fills the slice it is given as far as
+    /// there are bytes and says how many; 0 means that there are none now, which ends this call
+    /// with `None`. The payload stays valid until the next call.
     ///
     /// # Errors
     /// The stream is lost: [`WireError`]. Nothing more is read until [`Client::reset`].
@@ -125,22 +135,22 @@ impl<W, const N: usize> Client<W, N> {
         &mut self,
         mut read: impl FnMut(&mut [u8]) -> usize,
     ) -> Result<Option<Received<'_, W>>, WireError> {
-        let kind = loop {
-            self.parser.next_message();
-            while self.parser.message().is_none() {
-                match read(self.parser.wanted()?) {
-                    0 => return Ok(None),
-                    count => self.parser.advance(count)?,
-                }
+        self.parser.next_message();
+        while self.parser.message().is_none() {
+            match read(self.parser.wanted()?) {
+                0 => return Ok(None),
+                count => self.parser.advance(count)?,
             }
-            if let Some(kind) = self.classify() {
-                break kind;
-            }
-        };
-        let Some(message) = self.parser.message() else {
-            return Ok(None);
-        };
-        Ok(Some(Self::received(kind, message)))
+        }
+        let kind = self.classify();
+        let message = self.parser.message();
+        Ok(message.map(|message| Self::received(kind, message)))
+    }
+
+    /// The transaction that the reply which came last says has begun, for an owner that cannot hand
+    /// it to its waiter.
+    pub fn last_begun(&self) -> Option<u32> {
+        self.parser.message().and_then(Self::begun)
     }
 
     /// Gives up waiting for a request that was sent. Its waiter comes back unless the reply was
@@ -180,30 +190,43 @@ impl<W, const N: usize> Client<W, N> {
         self.counters
     }
 
-    /// Says what the complete message is, or counts it and says `None`.
-    fn classify(&mut self) -> Option<Kind<W>> {
-        let message = self.parser.message()?;
+    /// Says what the complete message is, and counts what is for nobody.
+    fn classify(&mut self) -> Kind<W> {
+        let Some(message) = self.parser.message() else {
+            return Kind::Ignored;
+        };
         if message.op == Operation::WatchEvent {
             let token = text::pair(message.payload).and_then(|(_, token)| Token::from_bytes(token));
             if token.is_none() {
                 self.counters.bad_events = self.counters.bad_events.saturating_add(1);
             }
-            return token.map(Kind::Event);
+            return token.map_or(Kind::Ignored, Kind::Event);
         }
         let bad = &mut self.counters.bad_replies;
         match self.table.take(&message.header) {
-            Matched::Reply(waiter) => return Some(Kind::Reply(waiter)),
-            Matched::Error(waiter) => return Some(Kind::Error(waiter)),
+            Matched::Reply(waiter) => Kind::Reply(waiter),
+            Matched::Error(waiter) => Kind::Error(waiter),
             Matched::WrongType(waiter) => {
                 *bad = bad.saturating_add(1);
-                return Some(Kind::WrongType(waiter));
+                Kind::WrongType(waiter)
             }
-            Matched::Unknown => *bad = bad.saturating_add(1),
+            Matched::Unknown => {
+                *bad = bad.saturating_add(1);
+                Kind::Ignored
+            }
             Matched::Late => {
                 self.counters.late_replies = self.counters.late_replies.saturating_add(1);
+                Kind::Late
             }
         }
-        None
+    }
+
+    /// The transaction that a reply says has begun.
+    fn begun(message: Message<'_>) -> Option<u32> {
+        match message.op {
+            Operation::TransactionStart => text::transaction_id(message.payload),
+            _ => None,
+        }
     }
 
     fn received(kind: Kind<W>, message: Message<'_>) -> Received<'_, W> {
@@ -218,6 +241,10 @@ impl<W, const N: usize> Client<W, N> {
                 let path = text::pair(message.payload).map_or(&[][..], |(path, _)| path);
                 Received::WatchEvent { token, path }
             }
+            Kind::Late => Received::Late {
+                begun: Self::begun(message),
+            },
+            Kind::Ignored => Received::Ignored,
         }
     }
 }

@@ -142,6 +142,15 @@ impl StoreClient {
                         queue.push(path.to_vec());
                     }
                 }
+                Some(Received::Late { begun }) => {
+                    if let Some(tx) = begun {
+                        // Nobody waits for this one either; when it cannot be, the store's limit will tell.
+                        if let Ok((_, id)) = self.begin(Op::TransactionEnd, tx, &[b"F\0"]) {
+                            self.client.abandon(id);
+                        }
+                    }
+                }
+                Some(Received::Ignored) => {}
             }
         }
         violation.map_or(Ok(moved), |violation| Err(StoreFailure::Ring(violation)))

@@ -125,6 +125,21 @@ fn a_reply_after_its_time_is_ignored() {
     assert_eq!(client.counters().late_replies, 1);
 }
 
+/// A slow store: whoever wanted the transaction has given up when it begins.
+#[test]
+fn a_transaction_that_begins_too_late_is_ended() {
+    let (_page, mut server, mut client) = store();
+    for round in 1..=20 {
+        server.behave([Manners::Late]);
+        let (_, id) = client.begin(Op::TransactionStart, 0, &[b"\0"]).unwrap();
+        client.settle(&mut server).unwrap();
+        assert!(client.abandon(id));
+        assert_eq!(read(&mut client, &mut server, 2), value(2));
+        client.settle(&mut server).unwrap();
+        assert_eq!(server.open_transactions(), 0, "after {round} rounds");
+    }
+}
+
 #[test]
 fn a_length_beyond_the_protocol_ends_the_stream() {
     for length in [PAYLOAD_MAX as u32 + 1, 1 << 20, u32::MAX] {
