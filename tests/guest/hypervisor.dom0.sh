@@ -9,7 +9,7 @@ guest() { xenstore-read "$said/$1"; }
 sync_wait told 120
 # Those that dom0 alone has, and those that kernels got later than dom0's.
 (cd /sys/hypervisor && find ./* -type f | cut -c 3- | grep -v '^pmu/\|^start_flags/' | sort) >/tmp/mainline
-xenstore-read -R "${said%/hypervisor}/files" >/tmp/ours
+{ xenstore-read -R "${said%/hypervisor}/files"; echo; } >/tmp/ours
 diff /tmp/mainline /tmp/ours || fail "other files than mainline's (<)"
 for file in type version/major version/minor version/extra compilation/compiler compilation/compiled_by \
   compilation/compile_date properties/capabilities properties/changeset properties/pagesize; do
