@@ -64,7 +64,7 @@ pub trait Operations: Send + Sync + 'static {
 pub struct Settings {
     /// Seconds without a ping; one that is of no use is replaced by 60.
     pub timeout: u32,
-    /// Once started it cannot be stopped, and the module stays.
+    /// Once started it cannot be stopped.
     pub nowayout: bool,
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A watchdog device: see shim.h, and lib.rs for the rules of use. */
 #include <linux/err.h>
+#include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -15,7 +16,6 @@ struct xenpv_watchdog {
 	struct watchdog_info info;
 	const struct xenpv_watchdog_hooks *hooks;
 	void *data;
-	bool pinned;	/* started with no way out: the module stays */
 };
 
 static struct xenpv_watchdog *to_watchdog(struct watchdog_device *device)
@@ -28,22 +28,6 @@ static int xenpv_watchdog_set(struct watchdog_device *device)
 	struct xenpv_watchdog *watchdog = to_watchdog(device);
 
 	return watchdog->hooks->set(watchdog->data, device->timeout);
-}
-
-/*
- * A watchdog that no process can stop must not end with its module, nor run on without one that could ping it. The device
- * is open, so there is a reference already.
- */
-static int xenpv_watchdog_start(struct watchdog_device *device)
-{
-	struct xenpv_watchdog *watchdog = to_watchdog(device);
-	int err = xenpv_watchdog_set(device);
-
-	if (!err && !watchdog->pinned && test_bit(WDOG_NO_WAY_OUT, &device->status)) {
-		__module_get(THIS_MODULE);
-		watchdog->pinned = true;
-	}
-	return err;
 }
 
 static int xenpv_watchdog_stop(struct watchdog_device *device)
@@ -67,9 +51,10 @@ static unsigned int xenpv_watchdog_left(struct watchdog_device *device)
 	return watchdog->hooks->left(watchdog->data);
 }
 
+/* As long as the watchdog runs, Linux does not let the owner be unloaded. */
 static const struct watchdog_ops xenpv_watchdog_ops = {
 	.owner = THIS_MODULE,
-	.start = xenpv_watchdog_start,
+	.start = xenpv_watchdog_set,
 	.stop = xenpv_watchdog_stop,
 	.ping = xenpv_watchdog_set,
 	.set_timeout = xenpv_watchdog_set_timeout,
@@ -92,6 +77,7 @@ struct xenpv_watchdog *xenpv_watchdog_register(const char *identity, unsigned in
 	watchdog->device.info = &watchdog->info;
 	watchdog->device.ops = &xenpv_watchdog_ops;
 	watchdog->device.min_timeout = 1;
+	watchdog->device.max_timeout = UINT_MAX / 1000;	/* as many as Linux can count */
 	watchdog->device.timeout = XENPV_WATCHDOG_TIMEOUT;
 	/* It says so when the number is of no use, and leaves the other one. */
 	watchdog_init_timeout(&watchdog->device, timeout, NULL);

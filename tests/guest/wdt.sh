@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: a watchdog that is pinged, closed in order or unloaded lets the guest live; modprobe brings what it needs
+# name: a watchdog that is pinged or closed in order lets the guest live, one that runs keeps its module; modprobe brings it
 # load: none
 # timeout: 150
 . ./lib.sh
@@ -39,17 +39,22 @@ equal "seconds left" "$(cat $D/timeleft)" 0
 survive
 echo "pinged for $((LIMIT + 5)) s, closed in order"
 
-# Closed without a word it runs on, and unloading stops it; nothing is left with Xen, which has two timers a domain.
+# Closed without a word it runs on, and keeps its module until somebody closes it in order. Nothing is left with Xen, which
+# has two timers for a domain.
 for round in 1 2 3 4 5; do
   exec 9>/dev/watchdog0
   exec 9>&-
   equal "state after a close without a word ($round)" "$(state)" active
+  must_fail rmmod xen_wdt 2>/dev/null
+  exec 9>/dev/watchdog0
+  printf V >&9
+  exec 9>&-
   rmmod xen_wdt || fail "rmmod $round"
   insert xen-wdt timeout=$LIMIT
   equal "state after a reload ($round)" "$(state)" inactive
 done
 survive
-echo "closed without a word and unloaded, five times"
+echo "closed without a word, then in order and unloaded, five times"
 
 # A number of seconds that is none.
 rmmod xen_wdt
