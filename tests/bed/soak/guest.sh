@@ -80,7 +80,9 @@ receive() {
 
 # load: writes and reads back on xvde until it is told to stop, and pings; prints how often.
 load() {
-  rm -f /tmp/stop
+  # Between two of its programs, too, the disk is in use.
+  exec 7</dev/xvde
+  touch /tmp/loaded
   round=0
   while [ ! -e /tmp/stop ]; do
     disk_io xvde $((round % 8))
@@ -88,8 +90,10 @@ load() {
     ping -c 1 -s 4000 -W 1 10.0.0.1 >/dev/null 2>&1 || true
     round=$((round + 1))
   done
+  rm /tmp/stop /tmp/loaded
   echo "$round MiB"
 }
+load_begun() { wait_for 30 [ -e /tmp/loaded ]; }
 load_end() { touch /tmp/stop; }
 
 # unload MODULE: waits for what still has it open, such as udev or a process that ends.

@@ -179,7 +179,7 @@ impl<'a> Soak<'a> {
         match step {
             Step::LoadBegin => {
                 self.load = Some(self.start(Side::Guest, "load")?);
-                Ok(())
+                self.call(Side::Guest, "load_begun").map(drop)
             }
             Step::LoadEnd => self.end_load(),
             Step::Send => self.transfer("get", "send"),
