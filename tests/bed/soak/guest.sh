@@ -52,19 +52,22 @@ balloon_out() {
 
 # data WORD: 1 MiB that is another each time.
 data() {
-  head -c 65536 /dev/urandom >/tmp/part
+  head -c 65536 /dev/urandom >"/tmp/part.$$"
   for part in $(seq 16); do
     echo "$1 $part"
-    cat /tmp/part
+    cat "/tmp/part.$$"
   done | head -c 1048576
+  rm "/tmp/part.$$"
 }
 
-# disk_io DISK MIB: writes there, reads it back past every cache.
+# disk_io DISK MIB: writes there, reads it back past every cache. A step and the load may be at it at once.
 disk_io() {
-  data "$2" >/tmp/written
-  dd if=/tmp/written "of=/dev/$1" bs=64k seek=$(($2 * 16)) conv=notrunc,fsync 2>/tmp/said || fail "write: $(cat /tmp/said)"
-  dd "if=/dev/$1" of=/tmp/read bs=64k skip=$(($2 * 16)) count=16 iflag=direct 2>/tmp/said || fail "read: $(cat /tmp/said)"
-  cmp /tmp/written /tmp/read || fail "$1 has not kept what was written at $2 MiB"
+  written=/tmp/written.$$ read=/tmp/read.$$ said=/tmp/said.$$
+  data "$2" >$written
+  dd if=$written "of=/dev/$1" bs=64k seek=$(($2 * 16)) conv=notrunc,fsync 2>$said || fail "write: $(cat $said)"
+  dd "if=/dev/$1" of=$read bs=64k skip=$(($2 * 16)) count=16 iflag=direct 2>$said || fail "read: $(cat $said)"
+  cmp $written $read || fail "$1 has not kept what was written at $2 MiB"
+  rm $written $read $said
 }
 
 # send and receive: 1 MiB by TCP; prints its checksum.
@@ -82,7 +85,7 @@ receive() {
 load() {
   # Between two of its programs, too, the disk is in use.
   exec 7</dev/xvde
-  touch /tmp/loaded
+  echo $$ >/tmp/loaded
   round=0
   while [ ! -e /tmp/stop ]; do
     disk_io xvde $((round % 8))
@@ -101,7 +104,12 @@ unload() {
   gone() { rmmod "$1" 2>/dev/null; }
   wait_for 30 gone "$1"
 }
-refused() { must_fail rmmod "$1" 2>/dev/null; }
+
+# refused MODULE: what the load uses stays.
+refused() {
+  kill -0 "$(cat /tmp/loaded)" || fail "the load has died"
+  if rmmod "$1" 2>/dev/null; then fail "$1 was unloaded under load"; fi
+}
 
 # Only what is owned by frontends; devices and watches depend on what is attached.
 frontends_own_nothing() {
