@@ -19,8 +19,7 @@ modules: check-kdir
 
 install: check-kdir
 	+$(kbuild) modules_install DEPMOD=true $(unsigned)
-	install -D -m 644 depmod.d/xenpv.conf $(INSTALL_MOD_PATH)/etc/depmod.d/xenpv.conf
-	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH) -C $(INSTALL_MOD_PATH)/etc/depmod.d) $$(cat $(KDIR)/include/config/kernel.release)
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$(cat $(KDIR)/include/config/kernel.release)
 	install -D -m 644 modprobe.d/xenpv.conf $(INSTALL_MOD_PATH)/etc/modprobe.d/xenpv.conf
 
 clean:
@@ -58,7 +57,7 @@ doc:
 help:
 	@echo 'In a Xen guest, or wherever the kernel headers are (KDIR=, default: those of the running kernel):'
 	@echo '  make                build the five modules'
-	@echo '  make install        install them (INSTALL_MOD_PATH= for another root), configure depmod and modprobe'
+	@echo '  make install        install them (INSTALL_MOD_PATH= for another root), run depmod, configure modprobe'
 	@echo '  make rust-metadata  once before, on Debian: make the Rust metadata that the headers lack (KSRC=source)'
 	@echo '  make clean          remove what was built'
 	@echo 'On any Debian machine, as root, with a real Xen of its own (downloads and builds what it needs):'

@@ -23,9 +23,8 @@ const INQUEST_LIMIT: Duration = Duration::from_secs(60);
 /// Where files are put and scripts run, in dom0 and in the guest.
 const HOME: &str = "/root";
 
-/// The configurations that are installed with the modules.
+/// The configuration that is installed with the modules.
 const MODPROBE: &str = include_str!("../../../modprobe.d/xenpv.conf");
-const DEPMOD: &str = include_str!("../../../depmod.d/xenpv.conf");
 
 /// Signs of trouble in a kernel's log.
 const COMPLAINTS: &[&str] = &[
@@ -248,12 +247,12 @@ pub fn prepare(bed: &Bed, session: &mut Session, order: &Order) -> Result<()> {
         for (name, data) in read_modules(directory)? {
             session.put(Side::Guest, &format!("{extra}/{name}"), &data, false)?;
         }
-        for (file, text) in [
-            ("/etc/modprobe.d/xenpv.conf", MODPROBE),
-            ("/etc/depmod.d/xenpv.conf", DEPMOD),
-        ] {
-            session.put(Side::Guest, file, text.as_bytes(), false)?;
-        }
+        session.put(
+            Side::Guest,
+            "/etc/modprobe.d/xenpv.conf",
+            MODPROBE.as_bytes(),
+            false,
+        )?;
         session.run_ok(Side::Guest, "depmod -a", COMMAND_LIMIT)?;
     }
     if !order.load.is_empty() {
