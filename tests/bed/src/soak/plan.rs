@@ -37,7 +37,7 @@ pub(super) enum Step {
     /// xen-vbd cannot go under load.
     Refused,
     ReloadBlock,
-    /// With so many extra interfaces.
+    /// With the interfaces that are there.
     ReloadNet(World),
     ReloadBalloon(u32),
     ReloadAll(World),
@@ -47,7 +47,8 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct World {
     disks: [bool; EXTRA],
-    vifs: [bool; EXTRA],
+    /// How many interfaces: Linux names them in order, so the last one goes first.
+    vifs: usize,
     out: u32,
     load: bool,
 }
@@ -56,10 +57,10 @@ impl World {
     /// Calls that bring the interfaces up that are there.
     fn vifs_come(&self, calls: &mut Vec<(Side, String)>) {
         calls.push((Side::Guest, "vif_came 0; reaches 0".into()));
-        for number in there(&self.vifs) {
-            calls.push((Side::Guest, format!("vif_came {}", number + 1)));
-            calls.push((Side::Dom0, format!("address {}", number + 1)));
-            calls.push((Side::Guest, format!("reaches {}", number + 1)));
+        for number in 1..=self.vifs {
+            calls.push((Side::Guest, format!("vif_came {number}")));
+            calls.push((Side::Dom0, format!("address {number}")));
+            calls.push((Side::Guest, format!("reaches {number}")));
         }
     }
 }
@@ -236,11 +237,12 @@ impl Plan {
             } else {
                 steps.push(Step::AttachDisk(number));
             }
-            steps.push(if world.vifs[number] {
-                Step::DetachVif(number)
-            } else {
-                Step::AttachVif(number)
-            });
+        }
+        if world.vifs < EXTRA {
+            steps.push(Step::AttachVif(world.vifs));
+        }
+        if let Some(last) = world.vifs.checked_sub(1) {
+            steps.push(Step::DetachVif(last));
         }
         if world.load {
             steps.extend([Step::LoadEnd, Step::Refused]);
@@ -255,8 +257,8 @@ impl Plan {
         match step {
             Step::AttachDisk(number) => world.disks[number] = true,
             Step::DetachDisk(number) => world.disks[number] = false,
-            Step::AttachVif(number) => world.vifs[number] = true,
-            Step::DetachVif(number) => world.vifs[number] = false,
+            Step::AttachVif(_) => world.vifs += 1,
+            Step::DetachVif(_) => world.vifs -= 1,
             Step::Memory(out) => world.out = out,
             Step::LoadBegin => world.load = true,
             Step::LoadEnd => world.load = false,
@@ -271,7 +273,7 @@ impl Plan {
             steps.push(Step::LoadEnd);
         }
         steps.extend(there(&self.world.disks).map(Step::DetachDisk));
-        steps.extend(there(&self.world.vifs).map(Step::DetachVif));
+        steps.extend((0..self.world.vifs).rev().map(Step::DetachVif));
         if self.world.out != 0 {
             steps.push(Step::Memory(0));
         }
@@ -312,8 +314,8 @@ mod tests {
             match plan.next() {
                 Step::AttachDisk(number) => assert!(!before.disks[number]),
                 Step::DetachDisk(number) => assert!(before.disks[number]),
-                Step::AttachVif(number) => assert!(!before.vifs[number]),
-                Step::DetachVif(number) => assert!(before.vifs[number]),
+                Step::AttachVif(number) => assert_eq!(number, before.vifs),
+                Step::DetachVif(number) => assert_eq!(number + 1, before.vifs),
                 Step::Write { disk, at } => {
                     assert!((disk == 0 || before.disks[disk - 1]) && WRITTEN.contains(&at));
                 }
