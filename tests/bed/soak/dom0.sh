@@ -6,10 +6,11 @@ detach_disk() { xl block-detach guest "$1"; }
 attach_vif() { xl network-attach guest type=vif "mac=00:16:3e:00:00:1$1"; }
 detach_vif() { xl network-detach guest "00:16:3e:00:00:1$1"; }
 
-# address NUMBER: dom0's own end of an interface, beside the bridge.
+# address NUMBER: dom0's own end of an interface, beside the bridge. It may have been there all the time.
 address() {
   device=vif$(xl domid guest).$1
   brctl delif xenbr0 "$device" 2>/dev/null || true
+  ip addr flush dev "$device"
   ip addr add "10.9.$1.1/24" dev "$device"
   ip link set "$device" up
 }
