@@ -12,7 +12,7 @@ unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL
 xenbed = scripts/xenbed.sh
 with-cargo = scripts/with-cargo.sh
 
-.PHONY: modules install clean rust-metadata demo check check-host bench bench-host doc help check-kdir
+.PHONY: modules install clean rust-metadata demo check check-host soak bench bench-host doc help check-kdir
 
 modules: check-kdir
 	+$(kbuild) modules
@@ -42,6 +42,9 @@ check: check-host
 check-host:
 	@$(with-cargo) scripts/check-host.sh
 
+soak:
+	@$(xenbed) soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
 bench:
 	@$(xenbed) bench $(if $(QUICK),--quick,--document docs/performance.md)
 
@@ -53,7 +56,7 @@ doc:
 
 help:
 	@echo 'In a Xen guest, or wherever the kernel headers are (KDIR=, default: those of the running kernel):'
-	@echo '  make                build the four modules'
+	@echo '  make                build the five modules'
 	@echo '  make install        install them (INSTALL_MOD_PATH= for another root), run depmod, configure modprobe'
 	@echo '  make rust-metadata  once before, on Debian: make the Rust metadata that the headers lack (KSRC=source)'
 	@echo '  make clean          remove what was built'
@@ -61,6 +64,7 @@ help:
 	@echo '  make demo           watch the modules work in a Xen guest with the stock kernel'
 	@echo '  make check          the whole test suite, host and guest'
 	@echo '  make check-host     the part of it that needs no guest'
+	@echo '  make soak           the modules through everything in random order (MINUTES=5, SEED= the one it prints)'
 	@echo '  make bench          the modules beside the kernel'"'"'s own drivers, measured in turns (QUICK=1: in minutes)'
 	@echo '  make bench-host     how fast the pure crates are beside C, on this machine itself (about a minute)'
 	@echo '  make doc            the documentation of all crates that Cargo builds'

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 export CARGO_TERM_COLOR=never
 
 # The crates of which the kernel modules are made; all but ring (its shared.rs) do without unsafe code.
-pure=(xen-sys ring clock grant-table event-channel xenbus xen-platform-pci xen-vbd xen-vnif xen-balloon)
+pure=(xen-sys ring clock grant-table event-channel xenbus xen-platform-pci xen-vbd xen-vnif xen-balloon xen-wdt)
 
 # Our own source files. A tree that is no git checkout (an unpacked archive) has them all the same.
 sources() {

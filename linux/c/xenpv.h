@@ -74,6 +74,28 @@ struct xenpv_file {	/* what an open file's private data points to */
 struct xenpv_file_device *xenpv_file_register(const char *name, const struct xenpv_file_hooks *hooks);
 void xenpv_file_unregister(struct xenpv_file_device *device);
 
+/* hypervisor.c; mirrored by File in linux/src/hypervisor.rs */
+enum xenpv_hypervisor_file {
+	XENPV_HYPERVISOR_TYPE,
+	XENPV_HYPERVISOR_GUEST_TYPE,
+	XENPV_HYPERVISOR_UUID,
+	XENPV_HYPERVISOR_MAJOR,
+	XENPV_HYPERVISOR_MINOR,
+	XENPV_HYPERVISOR_EXTRA,
+	XENPV_HYPERVISOR_COMPILER,
+	XENPV_HYPERVISOR_COMPILED_BY,
+	XENPV_HYPERVISOR_COMPILE_DATE,
+	XENPV_HYPERVISOR_CAPABILITIES,
+	XENPV_HYPERVISOR_CHANGESET,
+	XENPV_HYPERVISOR_VIRTUAL_START,
+	XENPV_HYPERVISOR_PAGESIZE,
+	XENPV_HYPERVISOR_FEATURES,
+	XENPV_HYPERVISOR_BUILDID,
+};
+
+int xenpv_hypervisor_register(ssize_t (*show)(enum xenpv_hypervisor_file file, char *into, size_t room));
+void xenpv_hypervisor_unregister(void);
+
 /* irq.c */
 struct irq_chip;
 struct irq_data;

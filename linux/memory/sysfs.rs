@@ -8,6 +8,7 @@ use core::{
     ptr::NonNull,
 };
 use kernel::{error::from_result, prelude::*, sync::Arc};
+use linux::room::Room;
 
 use crate::ffi::{self, RawAttribute, RawSubsystem};
 
@@ -127,22 +128,6 @@ impl<T: Files> Drop for Subsystem<T> {
     }
 }
 
-/// Bytes to print into.
-struct Room<'a> {
-    rest: &'a mut [u8],
-    used: usize,
-}
-
-impl fmt::Write for Room<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.used.checked_add(text.len()).ok_or(fmt::Error)?;
-        let place = self.rest.get_mut(self.used..end).ok_or(fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.used = end;
-        Ok(())
-    }
-}
-
 /// # Safety
 ///
 /// `data` points to a live `T`, `into` to `room` bytes that may be written.
@@ -159,9 +144,9 @@ unsafe extern "C" fn show<T: Files>(
             core::slice::from_raw_parts_mut(into, room),
         )
     };
-    let mut room = Room { rest, used: 0 };
+    let mut room = Room::new(rest);
     match files.show(index as usize, &mut room) {
-        Ok(()) => room.used as isize,
+        Ok(()) => room.used() as isize,
         Err(fmt::Error) => EINVAL.to_errno() as isize,
     }
 }

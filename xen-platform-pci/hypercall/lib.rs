@@ -3,7 +3,7 @@
 //!
 //! * `call`: the ways to issue one, and the choice among them.
 //! * `page`: the page of stubs that Xen writes, and the MSR that asks for it.
-//! * `ops`: each operation of the trait as a hypercall.
+//! * `ops`: each operation of the trait as a hypercall; `about`: those of [`xen_sys::About`].
 //!
 //! The platform module calls [`init`] once, before anybody uses [`Xen`], and [`teardown`] last. In between
 //! every operation may be called in any context and on any CPU.
@@ -17,6 +17,7 @@ use kernel::sync::SetOnce;
 use xen_sys::cpuid::{HvmLeaf, XenLeaves};
 use xen_sys::{Hypervisor, Version, XenError};
 
+mod about;
 mod call;
 mod cpuid;
 mod ops;

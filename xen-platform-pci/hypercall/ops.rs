@@ -5,14 +5,14 @@ use core::ptr::{from_mut, from_ref};
 use xen_sys::generated as sys;
 use xen_sys::{
     Domid, Gfn, GrantCopy, GrantMap, GrantTableSize, GrantUnmap, Hypervisor, PhysmapSpace, Port,
-    PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
+    PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version, WatchdogId, XenError,
 };
 
 use crate::call::hypercall;
 use crate::Xen;
 
 const MEMORY: u32 = sys::__HYPERVISOR_memory_op;
-const XEN_VERSION: u32 = sys::__HYPERVISOR_xen_version;
+pub(crate) const XEN_VERSION: u32 = sys::__HYPERVISOR_xen_version;
 const CONSOLE: u32 = sys::__HYPERVISOR_console_io;
 const GRANT_TABLE: u32 = sys::__HYPERVISOR_grant_table_op;
 const SCHED: u32 = sys::__HYPERVISOR_sched_op;
@@ -26,7 +26,7 @@ const SELF: u16 = Domid::SELF.0;
 /// # Safety
 /// Command `command` of hypercall `NR` takes the address of a `T`, and any address inside of the `T` is of memory
 /// that is mapped in the kernel and valid for what the command does with it.
-unsafe fn with<const NR: u32, T>(command: u32, argument: &mut T) -> Result<u64> {
+pub(crate) unsafe fn with<const NR: u32, T>(command: u32, argument: &mut T) -> Result<u64> {
     // SAFETY: by this function's contract. `argument` is exclusively borrowed, mapped, and lives during the call: on
     // a vmapped stack too, for Xen takes virtual addresses.
     unsafe { hypercall::<NR>(command as usize, from_mut(argument) as usize, 0) }
@@ -323,6 +323,18 @@ impl Hypervisor for Xen {
         };
         // SAFETY: the command takes this structure.
         unsafe { with::<SCHED, _>(sys::SCHEDOP_shutdown, &mut op) }.map(drop)
+    }
+
+    fn sched_watchdog(&self, timer: Option<WatchdogId>, seconds: u32) -> Result<WatchdogId> {
+        let mut op = sys::sched_watchdog {
+            id: timer.map_or(0, WatchdogId::number),
+            timeout: seconds,
+        };
+        // SAFETY: the command takes this structure.
+        let number = unsafe { with::<SCHED, _>(sys::SCHEDOP_watchdog, &mut op) }?;
+        // Xen says 0 for a timer that was given, and which it is for a new one.
+        let new = || u32::try_from(number).ok().and_then(WatchdogId::new);
+        timer.or_else(new).ok_or(XenError::EIO)
     }
 
     fn version(&self) -> Result<Version> {

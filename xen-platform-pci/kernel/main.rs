@@ -11,7 +11,7 @@
 //! 5. the grant table ([`xen_grants`]),
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
 //! 7. the toolstack's requests to the guest ([`control`]),
-//! 8. the report for tests ([`report`]),
+//! 8. the report for tests ([`report`]) and /sys/hypervisor ([`hypervisor`]),
 //! 9. event channels, grants and the store for processes: /dev/xen/evtchn, gntalloc, gntdev and xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
@@ -19,6 +19,7 @@
 
 mod control;
 mod crash;
+mod hypervisor;
 mod params;
 mod report;
 mod surroundings;
@@ -42,6 +43,7 @@ struct Platform {
     _store: Option<xen_bus::StoreDevice>,
     _grant_files: Option<xen_grant_files::GrantDevices>,
     _ports: Option<xen_events::EventDevice>,
+    _hypervisor: Option<hypervisor::Shown>,
     _report: report::Report,
     _control: control::Control,
     bus: xen_bus::Bus,
@@ -71,6 +73,7 @@ impl kernel::Module for Platform {
         let bus = step("xenstore and bus", xen_bus::start())?;
         let control = control::Control::start()?;
         let report = report::publish()?;
+        let hypervisor = step("/sys/hypervisor", hypervisor::show()).ok();
         // Processes may have these open at once, and then nothing may fail any more: the guest goes on without them.
         let ports = step("/dev/xen/evtchn", xen_events::EventDevice::show()).ok();
         let grant_files = xen_grant_files::GrantDevices::show(parameters.grant_limits);
@@ -80,6 +83,7 @@ impl kernel::Module for Platform {
             _store: store,
             _grant_files: grant_files,
             _ports: ports,
+            _hypervisor: hypervisor,
             _report: report,
             _control: control,
             bus,

@@ -35,7 +35,14 @@ pub const CONSOLEIO_write: u32 = 0;
 pub const CONSOLEIO_read: u32 = 1;
 pub const XENVER_version: u32 = 0;
 pub const XENVER_extraversion: u32 = 1;
+pub const XENVER_compile_info: u32 = 2;
+pub const XENVER_capabilities: u32 = 3;
+pub const XENVER_changeset: u32 = 4;
+pub const XENVER_platform_parameters: u32 = 5;
 pub const XENVER_get_features: u32 = 6;
+pub const XENVER_pagesize: u32 = 7;
+pub const XENVER_guest_handle: u32 = 8;
+pub const XENVER_build_id: u32 = 10;
 pub const XENMEM_increase_reservation: u32 = 0;
 pub const XENMEM_decrease_reservation: u32 = 1;
 pub const XENMEM_populate_physmap: u32 = 6;
@@ -82,6 +89,7 @@ pub const SCHEDOP_yield: u32 = 0;
 pub const SCHEDOP_block: u32 = 1;
 pub const SCHEDOP_shutdown: u32 = 2;
 pub const SCHEDOP_poll: u32 = 3;
+pub const SCHEDOP_watchdog: u32 = 6;
 pub const SHUTDOWN_poweroff: u32 = 0;
 pub const SHUTDOWN_reboot: u32 = 1;
 pub const SHUTDOWN_suspend: u32 = 2;
@@ -426,6 +434,55 @@ pub const XEN_ENOTCONN: xen_errno = 107;
 pub const XEN_ETIMEDOUT: xen_errno = 110;
 pub const XEN_ECONNREFUSED: xen_errno = 111;
 pub type xen_errno = u32;
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct xen_compile_info {
+    pub compiler: [core::ffi::c_char; 64usize],
+    pub compile_by: [core::ffi::c_char; 16usize],
+    pub compile_domain: [core::ffi::c_char; 32usize],
+    pub compile_date: [core::ffi::c_char; 32usize],
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of xen_compile_info"][::core::mem::size_of::<xen_compile_info>() - 144usize];
+    ["Alignment of xen_compile_info"][::core::mem::align_of::<xen_compile_info>() - 1usize];
+    ["Offset of field: xen_compile_info::compiler"]
+        [::core::mem::offset_of!(xen_compile_info, compiler) - 0usize];
+    ["Offset of field: xen_compile_info::compile_by"]
+        [::core::mem::offset_of!(xen_compile_info, compile_by) - 64usize];
+    ["Offset of field: xen_compile_info::compile_domain"]
+        [::core::mem::offset_of!(xen_compile_info, compile_domain) - 80usize];
+    ["Offset of field: xen_compile_info::compile_date"]
+        [::core::mem::offset_of!(xen_compile_info, compile_date) - 112usize];
+};
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct xen_platform_parameters {
+    pub virt_start: xen_ulong_t,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of xen_platform_parameters"][::core::mem::size_of::<xen_platform_parameters>() - 8usize];
+    ["Alignment of xen_platform_parameters"]
+        [::core::mem::align_of::<xen_platform_parameters>() - 8usize];
+    ["Offset of field: xen_platform_parameters::virt_start"]
+        [::core::mem::offset_of!(xen_platform_parameters, virt_start) - 0usize];
+};
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct xen_feature_info {
+    pub submap_idx: core::ffi::c_uint,
+    pub submap: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of xen_feature_info"][::core::mem::size_of::<xen_feature_info>() - 8usize];
+    ["Alignment of xen_feature_info"][::core::mem::align_of::<xen_feature_info>() - 4usize];
+    ["Offset of field: xen_feature_info::submap_idx"]
+        [::core::mem::offset_of!(xen_feature_info, submap_idx) - 0usize];
+    ["Offset of field: xen_feature_info::submap"]
+        [::core::mem::offset_of!(xen_feature_info, submap) - 4usize];
+};
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub struct xen_memory_reservation {
@@ -781,6 +838,20 @@ const _: () = {
     ["Alignment of sched_shutdown"][::core::mem::align_of::<sched_shutdown>() - 4usize];
     ["Offset of field: sched_shutdown::reason"]
         [::core::mem::offset_of!(sched_shutdown, reason) - 0usize];
+};
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct sched_watchdog {
+    pub id: u32,
+    pub timeout: u32,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of sched_watchdog"][::core::mem::size_of::<sched_watchdog>() - 8usize];
+    ["Alignment of sched_watchdog"][::core::mem::align_of::<sched_watchdog>() - 4usize];
+    ["Offset of field: sched_watchdog::id"][::core::mem::offset_of!(sched_watchdog, id) - 0usize];
+    ["Offset of field: sched_watchdog::timeout"]
+        [::core::mem::offset_of!(sched_watchdog, timeout) - 4usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use crate::{
-    generated as sys, Domid, Gfn, GrantCopy, GrantMap, GrantUnmap, Port, VcpuId, XenError,
+    generated as sys, Domid, Gfn, GrantCopy, GrantMap, GrantUnmap, Port, VcpuId, WatchdogId,
+    XenError,
 };
 
 /// Result of a request to Xen.
@@ -189,6 +190,9 @@ pub trait Hypervisor {
 
     /// Stops the domain (`SCHEDOP_shutdown`). Only a suspend returns.
     fn sched_shutdown(&self, reason: ShutdownReason) -> Result;
+    /// Lets a watchdog timer of the domain run for so many seconds, or stops it for 0 (`SCHEDOP_watchdog`). `None` asks for
+    /// a timer that is free, and returns which. One that runs out ends the domain.
+    fn sched_watchdog(&self, timer: Option<WatchdogId>, seconds: u32) -> Result<WatchdogId>;
     /// Xen's version (`XENVER_version`).
     fn version(&self) -> Result<Version>;
     /// Writes to Xen's console (`CONSOLEIO_write`); EPERM unless Xen was built to take what guests write.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Xen's identifiers, one type each.
 use core::fmt;
+use core::num::NonZeroU32;
 use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::generated as sys;
@@ -46,6 +47,29 @@ id! {
 id! {
     /// Xen's number of a vCPU. It is neither Linux's CPU number nor the APIC id: CPUID leaf base + 4 tells it.
     VcpuId(u32)
+}
+
+/// One of Xen's watchdog timers of this domain. Xen counts them from 1; 0 stands for none yet
+/// (`struct sched_watchdog`, `xen/include/public/sched.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchdogId(NonZeroU32);
+
+impl WatchdogId {
+    /// One that no domain has.
+    pub const NONE: Self = Self(NonZeroU32::MAX);
+
+    /// Reads Xen's number.
+    pub const fn new(number: u32) -> Option<Self> {
+        match NonZeroU32::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// Xen's number.
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
 }
 
 impl Domid {

@@ -10,7 +10,7 @@
 //!   of the guest's memory can leave through a ring (XSA-216). Constant assertions tie each one to the layout
 //!   that bindgen found in the C headers.
 //! * [`Hypervisor`]: the operations that the other rooms ask of Xen. The real one issues hypercalls; tests use a
-//!   fake.
+//!   fake. [`About`]: what Xen says about itself.
 //!
 //! This crate decides nothing and holds no state.
 #![no_std]
@@ -20,6 +20,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod about;
 pub mod blkif;
 pub mod console;
 pub mod cpuid;
@@ -46,6 +47,7 @@ pub mod shared_info;
 mod xenbus_state;
 pub mod xenstore;
 
+pub use about::{About, BuildId, CompileInfo, DomainHandle, Text};
 pub use error::XenError;
 pub use grant_ops::{
     CopyEnd, GrantCopy, GrantHandle, GrantMap, GrantOperation, GrantStatus, GrantUnmap,
@@ -54,7 +56,7 @@ pub use hypervisor::{
     GrantTableSize, Hypervisor, PhysmapSpace, PortBinding, PortStatus, Result, ShutdownReason,
     Version,
 };
-pub use ids::{Domid, Gfn, GrantRef, Port, VcpuId};
+pub use ids::{Domid, Gfn, GrantRef, Port, VcpuId, WatchdogId};
 pub use xenbus_state::XenbusState;
 
 /// Bytes in a page: the unit of grants, of ring pages and of everything counted in gfns.

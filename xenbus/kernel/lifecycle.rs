@@ -249,9 +249,13 @@ impl Device {
             Err(error) if error == ENODEV => return,
             Err(_) => return self.retry_later(),
         };
-        let offline = self
-            .read_backend(b"online")
-            .is_ok_and(|value| &*value == b"0");
+        // Taken for online, a backend that is told to go would be connected anew.
+        let offline = match self.read_backend(b"online") {
+            Ok(value) => &*value == b"0",
+            Err(error) if error == ENOENT || error == EACCES => false,
+            Err(error) if error == ENODEV => return,
+            Err(_) => return self.retry_later(),
+        };
         let online = state != PeerState::Missing && !offline;
         self.step(
             &mut self.core.lock(),

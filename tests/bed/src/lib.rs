@@ -5,8 +5,8 @@
 //! From the bottom up: [`cache`] holds everything that was made, by the content of what it was made from; [`archive`]
 //! and [`tree`] get Debian's packages, [`kernel`], [`toolchain`] and [`modules`] the guest's kernel and the modules for
 //! it; [`image`] and [`bed`] make what the machine boots; [`machine`] runs it; [`wire`] and [`session`] talk to the
-//! agents inside; [`guest`] knows guests and their snapshots; [`exec`] runs scripts in them, and [`suite`], [`demo`]
-//! and [`shell`] use that.
+//! agents inside; [`guest`] knows guests and their snapshots; [`exec`] runs scripts in them, and [`suite`], [`demo`],
+//! [`soak`] and [`shell`] use that.
 
 pub mod archive;
 pub mod bed;
@@ -26,6 +26,7 @@ pub mod run;
 pub mod session;
 pub mod shell;
 pub mod show;
+pub mod soak;
 pub mod sources;
 pub mod suite;
 pub mod toolchain;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -23,6 +23,7 @@ use xenbed::run::{self, Run};
 use xenbed::session::Side;
 use xenbed::shell;
 use xenbed::show::Show;
+use xenbed::soak;
 use xenbed::suite;
 
 /// The exit status when the bed itself fails, so that it is not taken for a script's.
@@ -54,6 +55,15 @@ enum Command {
         /// How many guests run at a time.
         #[arg(long)]
         jobs: Option<usize>,
+    },
+    /// For some minutes, let devices come and go, memory move, backends restart and modules reload in random order.
+    Soak {
+        /// How many minutes.
+        #[arg(long, default_value_t = 5.0)]
+        minutes: f64,
+        /// Decides the order; a random one if not given.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Have clippy read the modules, then run all guest tests. `make check` runs the host's tests before.
     Check,
@@ -186,6 +196,7 @@ fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
                 progress,
             );
         }
+        Command::Soak { minutes, seed } => return soak(minutes, seed, progress),
         Command::Check => {
             let bed = Bed::open(Purpose::Test, progress)?;
             Modules::lint(bed.cache(), &bed.toolchain, Path::new(CHECKOUT), progress)?;
@@ -230,6 +241,19 @@ fn test(bed: &Bed, filter: &str, jobs: Option<usize>, progress: &dyn Progress) -
     let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let failed = suite::run(bed, &directory, tests, &modules, jobs, progress)?;
     Ok(verdict(failed == 0))
+}
+
+fn soak(minutes: f64, seed: Option<u64>, progress: &dyn Progress) -> Result<ExitCode> {
+    let options = soak::Options {
+        length: Duration::try_from_secs_f64(minutes * 60.0).context("minutes must be a number")?,
+        seed: seed.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            now.unwrap_or_default().as_secs()
+        }),
+    };
+    let bed = Bed::open(Purpose::Test, progress)?;
+    let modules = built_modules(&bed, progress)?;
+    Ok(verdict(soak::run(&bed, &modules, &options, progress)?))
 }
 
 fn shell(place: Place, guest: &GuestArguments, progress: &dyn Progress) -> Result<ExitCode> {

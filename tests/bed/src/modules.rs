@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The four modules, built from this checkout inside the toolchain root.
+//! The modules, built from this checkout inside the toolchain root.
 //!
 //! What is built is keyed by the content of the sources, so the same sources are built once, wherever they lie. Behind
 //! that, each checkout has a build directory in the toolchain root, into which only what changed is copied: Kbuild then
@@ -16,7 +16,8 @@ use crate::process::run_logged;
 use crate::progress::{Progress, Step};
 use crate::toolchain::Toolchain;
 
-/// The modules of the product, in the order in which they are inserted. The self-test modules are built with them.
+/// The modules that are inserted unless a test says otherwise, in this order. xen-wdt and the self-test modules are
+/// built with them.
 pub const MODULES: &[&str] = &["xen-platform-pci", "xen-balloon", "xen-vbd", "xen-vnif"];
 
 /// How many builds stay in the cache.

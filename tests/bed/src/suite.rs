@@ -12,7 +12,7 @@
 //! # vif: bridge=xenbr1     a further interface; may be repeated
 //! # cmdline: nosmt         further kernel parameters
 //! # driver: mainline       Linux's own frontends
-//! # load: none             modules to insert, with commas; all four if not said
+//! # load: none             modules to insert, with commas; all but xen-wdt if not said
 //! # allow: WARNING: text   kernel log lines with this text are no failure; may be repeated
 //! # emulated: yes          a disk xvda and a second interface that are emulated as well
 //! # ports: 32767           event channels that the guest may have, instead of xl's 1023

@@ -131,6 +131,9 @@ impl BlkbackDriver {
             (Some(S::Closed), S::InitWait | S::Connected | S::Closing) => {
                 self.disconnect();
                 self.switch(store, S::Closed);
+                // One that is not wanted any more does not wait for the frontend to come back.
+                let online = format!("{OTHEREND}/online");
+                self.gone = store.tree().read(online.as_bytes()) == Some(b"0");
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use xen_sys::{Result, XenError};
 
-/// The operations of [`xen_sys::Hypervisor`].
+/// The operations of [`xen_sys::Hypervisor`] and [`xen_sys::About`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named after the methods")]
 pub enum Call {
@@ -37,8 +37,18 @@ pub enum Call {
     GrantUnmap,
     GrantCopy,
     SchedShutdown,
+    SchedWatchdog,
     Version,
     ConsoleWrite,
+    ExtraVersion,
+    CompileInfo,
+    Capabilities,
+    Changeset,
+    VirtualStart,
+    PageSize,
+    Features,
+    DomainHandle,
+    BuildId,
 }
 
 #[derive(Default)]

@@ -13,6 +13,7 @@
 //!
 //! Nothing here sleeps or runs by itself: tests say whose turn it is, so a failure can be repeated.
 
+mod about;
 mod blkback;
 mod blkback_driver;
 mod channels;

@@ -61,6 +61,8 @@ pub struct Xenstored {
     late: Option<Vec<u8>>,
     echo: Option<Vec<u8>>,
     manners: VecDeque<Manners>,
+    /// After so many more requests, one is refused for this reason.
+    refusal: Option<(usize, StoreError)>,
     /// Bytes moved in each direction in one turn.
     chunk: usize,
 }
@@ -83,6 +85,7 @@ impl Xenstored {
             late: None,
             echo: None,
             manners: VecDeque::new(),
+            refusal: None,
             chunk: usize::MAX,
         })
     }
@@ -100,6 +103,16 @@ impl Xenstored {
     /// Treats the next messages to the guest so, one after the other, then honestly again.
     pub fn behave(&mut self, manners: impl IntoIterator<Item = Manners>) {
         self.manners.extend(manners);
+    }
+
+    /// Refuses the request after `n` more ones: 0 for the next. It is not done; a transaction that was to end is over.
+    pub fn refuse_after(&mut self, n: usize, error: StoreError) {
+        self.refusal = Some((n, error));
+    }
+
+    /// Refuses nothing from now on. Says whether a planned refusal had still been ahead.
+    pub fn heal(&mut self) -> bool {
+        self.refusal.take().is_some()
     }
 
     /// How many watches the guest has.
@@ -189,8 +202,28 @@ impl Xenstored {
         }
     }
 
+    /// Fails if this is the request that is to be refused.
+    fn enter(&mut self, op: Op, tx: u32) -> Result {
+        match &mut self.refusal {
+            Some((0, error)) => {
+                let error = *error;
+                self.refusal = None;
+                if op == Op::TransactionEnd {
+                    self.transactions.remove(&tx);
+                }
+                Err(error)
+            }
+            Some((ahead, _)) => {
+                *ahead -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn perform(&mut self, op: Op, tx: u32, payload: &[u8]) -> Result<Vec<u8>> {
         const OK: &[u8] = b"OK\0";
+        self.enter(op, tx)?;
         match op {
             Op::TransactionStart => return Ok(self.start_transaction()),
             Op::TransactionEnd => {

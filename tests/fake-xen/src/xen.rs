@@ -7,8 +7,8 @@ use event_channel::{SharedPorts, VcpuInfo};
 use xen_sys::event_channel::{FIFO_CONTROL_BLOCK_SIZE, FIFO_QUEUES};
 use xen_sys::{
     hvm, Domid, Gfn, GrantCopy, GrantMap, GrantRef, GrantTableSize, GrantUnmap, Hypervisor,
-    PhysmapSpace, Port, PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
-    PAGE_SIZE,
+    PhysmapSpace, Port, PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version,
+    WatchdogId, XenError, PAGE_SIZE,
 };
 
 use crate::channels::Channels;
@@ -20,6 +20,9 @@ use crate::memory::{Memory, MAX_FRAMES};
 pub const GUEST: Domid = Domid(7);
 /// The number of the domain where backends live.
 pub const BACKEND: Domid = Domid(0);
+
+/// Watchdog timers that a domain has (`NR_DOMAIN_WATCHDOG_TIMERS`).
+const WATCHDOGS: usize = 2;
 
 /// Where the guest puts its grant table's frames.
 pub(crate) const GRANT_FRAMES_GFN: [Gfn; MAX_FRAMES] =
@@ -40,6 +43,8 @@ struct State {
     event_array: Vec<Gfn>,
     shutdown: Option<ShutdownReason>,
     console: Vec<u8>,
+    /// Watchdog timers: for how many seconds each runs that runs.
+    watchdogs: [Option<u32>; WATCHDOGS],
 }
 
 /// A Xen with one guest, whose every call can be made to fail.
@@ -47,7 +52,7 @@ pub struct FakeXen {
     pub(crate) channels: Channels,
     pub(crate) memory: Memory,
     pub(crate) foreign: Foreign,
-    faults: Faults,
+    pub(crate) faults: Faults,
     state: Mutex<State>,
 }
 
@@ -75,6 +80,7 @@ impl FakeXen {
                 event_array: Vec::new(),
                 shutdown: None,
                 console: Vec::new(),
+                watchdogs: [None; WATCHDOGS],
             }),
         })
     }
@@ -154,6 +160,16 @@ impl FakeXen {
     /// Why the guest has stopped, if it has.
     pub fn shutdown_reason(&self) -> Option<ShutdownReason> {
         self.state().shutdown
+    }
+
+    /// The seconds for which each watchdog timer runs.
+    pub fn watchdogs(&self) -> Vec<u32> {
+        self.state().watchdogs.iter().copied().flatten().collect()
+    }
+
+    /// Forgets the watchdog timers, as for a domain made of a saved one.
+    pub fn forget_watchdogs(&self) {
+        self.state().watchdogs = [None; WATCHDOGS];
     }
 
     /// What the guest wrote to Xen's console.
@@ -385,6 +401,24 @@ impl Hypervisor for FakeXen {
         self.faults.enter(Call::SchedShutdown)?;
         self.state().shutdown = Some(reason);
         Ok(())
+    }
+
+    fn sched_watchdog(&self, timer: Option<WatchdogId>, seconds: u32) -> Result<WatchdogId> {
+        self.faults.enter(Call::SchedWatchdog)?;
+        let mut state = self.state();
+        let (index, free) = match timer {
+            Some(timer) => (timer.number() as usize - 1, false),
+            None => {
+                let free = state.watchdogs.iter().position(Option::is_none);
+                (free.ok_or(XenError::ENOSPC)?, true)
+            }
+        };
+        let place = state.watchdogs.get_mut(index).ok_or(XenError::EINVAL)?;
+        if (free && seconds == 0) || (!free && place.is_none()) {
+            return Err(XenError::EINVAL);
+        }
+        *place = (seconds != 0).then_some(seconds);
+        WatchdogId::new(index as u32 + 1).ok_or(XenError::EIO)
     }
 
     fn version(&self) -> Result<Version> {

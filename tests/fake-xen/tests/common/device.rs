@@ -32,6 +32,9 @@ pub struct World {
     pub stalls: usize,
     pub closes: usize,
     pub announced: Vec<XenbusState>,
+    /// The store has refused something that is to be done again.
+    again: bool,
+    unwritten: Option<XenbusState>,
 }
 
 impl World {
@@ -57,6 +60,8 @@ impl World {
             stalls: 0,
             closes: 0,
             announced: Vec::new(),
+            again: false,
+            unwritten: None,
         }
     }
 
@@ -65,24 +70,39 @@ impl World {
         answer.expect("an honest store")
     }
 
-    fn read(&mut self, path: String) -> Option<Vec<u8>> {
+    /// A node, `None` if it does not exist or may not be seen.
+    fn read(&mut self, path: String) -> Result<Option<Vec<u8>>, Refused> {
         match self.ask(Op::Read, 0, &[path.as_bytes(), b"\0"]) {
-            Ok(value) => Some(value),
-            Err(Refused::Store(StoreError::NotFound)) => None,
-            Err(other) => panic!("{path}: {other:?}"),
+            Ok(value) => Ok(Some(value)),
+            Err(Refused::Store(StoreError::NotFound | StoreError::Access)) => Ok(None),
+            Err(other) => Err(other),
         }
     }
 
-    fn write(&mut self, tx: u32, node: &str, value: &str) {
+    fn write(&mut self, tx: u32, node: &str, value: &str) -> Result<(), Refused> {
         let path = format!("{FRONTEND}/{node}\0");
-        let done = self.ask(Op::Write, tx, &[path.as_bytes(), value.as_bytes()]);
-        assert_eq!(done, Ok(b"OK\0".to_vec()));
+        let done = self.ask(Op::Write, tx, &[path.as_bytes(), value.as_bytes()])?;
+        assert_eq!(done, b"OK\0");
+        Ok(())
     }
 
-    /// Lets the machine see the backend's nodes.
+    fn write_state(&mut self, state: XenbusState) {
+        let written = self.write(0, "state", &state.number().to_string());
+        self.unwritten = written.is_err().then_some(state);
+        self.again |= written.is_err();
+    }
+
+    /// Lets the machine see the backend's nodes, unless the store refuses: then later.
     pub fn look(&mut self) {
+        if let Some(state) = self.unwritten {
+            self.write_state(state);
+        }
         let state = self.read(format!("{OTHEREND}/state"));
         let online = self.read(format!("{OTHEREND}/online"));
+        let (Ok(state), Ok(online)) = (state, online) else {
+            self.again = true;
+            return;
+        };
         let backend = Backend {
             state: PeerState::parse(state.as_deref()),
             online: online.as_deref() != Some(b"0"),
@@ -106,17 +126,18 @@ impl World {
                 self.machine.handle(Input::Published(state), self.now);
             }
             Action::Connect => {
-                self.properties = Some(self.negotiate());
-                self.machine.handle(Input::Connected(true), self.now);
+                self.properties = self.negotiate();
+                let connected = self.properties.is_some();
+                self.machine.handle(Input::Connected(connected), self.now);
             }
-            Action::Changed => self.properties = Some(self.negotiate()),
+            Action::Changed => self.properties = self.negotiate(),
             Action::Close => {
                 self.disk = None;
                 self.closes += 1;
             }
             Action::WriteState(state) => {
                 self.announced.push(state);
-                self.write(0, "state", &state.number().to_string());
+                self.write_state(state);
             }
             Action::ReportStall => self.stalls += 1,
             Action::Remove => self.removed = true,
@@ -128,18 +149,31 @@ impl World {
         let disk = Disk::try_new(&self.xen, &self.grants).ok()?;
         let tx = self.ask(Op::TransactionStart, 0, &[b"\0"]).ok()?;
         let tx = transaction_id(&tx)?;
-        self.write(tx, "ring-ref", &disk.ring_ref().to_string());
-        self.write(tx, "event-channel", &disk.port.to_string());
-        self.write(tx, "protocol", "x86_64-abi");
+        let nodes = [
+            ("ring-ref", disk.ring_ref().to_string()),
+            ("event-channel", disk.port.to_string()),
+            ("protocol", "x86_64-abi".into()),
+        ];
+        let written = nodes
+            .iter()
+            .try_for_each(|(node, value)| self.write(tx, node, value));
+        if written.is_err() {
+            // The store forgets it, whatever it answers.
+            let _ = self.ask(Op::TransactionEnd, tx, &[b"F\0"]);
+            return None;
+        }
         self.ask(Op::TransactionEnd, tx, &[b"T\0"]).ok()?;
         self.disk = Some(disk);
         Some(XenbusState::Initialised)
     }
 
-    fn negotiate(&mut self) -> Properties {
+    /// What the backend offers, `None` if the store does not say it now.
+    fn negotiate(&mut self) -> Option<Properties> {
+        let mut refused = false;
         let mut number = |node: &str| {
             let value = self.read(format!("{OTHEREND}/{node}"));
-            value.and_then(|value| parse_u64(&value))
+            refused |= value.is_err();
+            value.ok().flatten().and_then(|value| parse_u64(&value))
         };
         let nodes = BackendNodes {
             sectors: number("sectors"),
@@ -149,7 +183,7 @@ impl World {
             feature_flush_cache: number("feature-flush-cache"),
             feature_persistent: number("feature-persistent"),
         };
-        Properties::negotiate(&nodes).expect("an honest backend")
+        Properties::negotiate(&nodes).ok().filter(|_| !refused)
     }
 
     /// Turns of both sides until nothing changes at this time.
@@ -157,8 +191,9 @@ impl World {
         loop {
             let before = self.announced.len();
             let moved = self.driver.poll(&mut self.store);
+            self.again = false;
             self.look();
-            if !moved && self.announced.len() == before {
+            if !moved && !self.again && self.announced.len() == before {
                 return;
             }
         }
