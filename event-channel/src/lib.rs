@@ -42,6 +42,7 @@ extern crate std;
 
 mod moving;
 mod port;
+mod remake;
 mod scan;
 mod shared;
 mod storm;
@@ -51,6 +52,7 @@ pub mod user;
 
 pub use moving::{lost_events, Move};
 pub use port::{Binding, MaskReason, PortInUse, PortState};
+pub use remake::{remake, Upcalls};
 pub use scan::{Upcall, UpcallCounters, VcpuEvents};
 pub use shared::{
     PortIndex, PortWords, Raise, SharedPorts, VcpuInfo, PORTS, PORTS_PER_WORD, WORDS,

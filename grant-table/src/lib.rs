@@ -30,12 +30,14 @@ mod deferred;
 mod entry;
 mod kept;
 mod list;
+mod remake;
 mod sync;
 mod table;
 
 pub use deferred::{RevokePolicy, Step, Tick};
 pub use entry::{Access, Entry, FrameTooHigh, StillInUse, ENTRIES_PER_FRAME};
 pub use kept::TooManyKept;
+pub use remake::{choose_version, remake};
 pub use table::{Counters, NoSpace, NotInUse, RefTable, Slot, RESERVED_ENTRIES};
 
 #[cfg(all(test, loom))]

@@ -5,7 +5,7 @@ use core::ptr::{from_mut, from_ref};
 use xen_sys::generated as sys;
 use xen_sys::{
     Domid, Gfn, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding, PortStatus, Result,
-    ShutdownReason, VcpuId, Version, XenError,
+    ShutdownReason, Suspended, VcpuId, Version, XenError,
 };
 
 use crate::call::hypercall;
@@ -277,6 +277,15 @@ impl Hypervisor for Xen {
         };
         // SAFETY: the command takes this structure.
         unsafe { with::<SCHED, _>(sys::SCHEDOP_shutdown, &mut op) }.map(drop)
+    }
+
+    fn sched_suspend(&self) -> Result<Suspended> {
+        let mut op = sys::sched_shutdown {
+            reason: ShutdownReason::Suspend as u32,
+        };
+        // SAFETY: the command takes this structure.
+        let result = unsafe { with::<SCHED, _>(sys::SCHEDOP_shutdown, &mut op) }?;
+        Ok(Suspended::from_result(result))
     }
 
     fn version(&self) -> Result<Version> {

@@ -48,7 +48,7 @@ pub mod xenstore;
 pub use error::XenError;
 pub use hypervisor::{
     GrantTableSize, Hypervisor, PhysmapSpace, PortBinding, PortStatus, Result, ShutdownReason,
-    Version,
+    Suspended, Version,
 };
 pub use ids::{Domid, Gfn, GrantRef, Port, VcpuId};
 pub use xenbus_state::XenbusState;

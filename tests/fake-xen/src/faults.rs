@@ -31,6 +31,7 @@ pub enum Call {
     GrantSetVersion,
     GrantGetVersion,
     SchedShutdown,
+    SchedSuspend,
     Version,
     ConsoleWrite,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use event_channel::{SharedPorts, VcpuInfo};
 use xen_sys::{
     hvm, Domid, Gfn, GrantRef, GrantTableSize, Hypervisor, PhysmapSpace, Port, PortBinding,
-    PortStatus, Result, ShutdownReason, VcpuId, Version, XenError,
+    PortStatus, Result, ShutdownReason, Suspended, VcpuId, Version, XenError,
 };
 
 use crate::channels::Channels;
@@ -19,7 +19,7 @@ pub const GUEST: Domid = Domid(7);
 pub const BACKEND: Domid = Domid(0);
 
 /// Where the guest puts its grant table's frames.
-pub(crate) const GRANT_FRAMES_GFN: [Gfn; MAX_FRAMES] =
+pub const GRANT_FRAMES_GFN: [Gfn; MAX_FRAMES] =
     [Gfn(0xfe704), Gfn(0xfe705), Gfn(0xfe706), Gfn(0xfe707)];
 
 struct State {
@@ -31,6 +31,9 @@ struct State {
     reservation: u64,
     maximum: u64,
     shutdown: Option<ShutdownReason>,
+    /// How the next suspend ends, and how many domains the guest has been in before this one.
+    next_suspend: Suspended,
+    domain: u32,
     console: Vec<u8>,
 }
 
@@ -61,6 +64,8 @@ impl FakeXen {
                 reservation: pages,
                 maximum: pages * 2,
                 shutdown: None,
+                next_suspend: Suspended::Resumed,
+                domain: 0,
                 console: Vec::new(),
             }),
         })
@@ -114,6 +119,38 @@ impl FakeXen {
     /// Why the guest has stopped, if it has.
     pub fn shutdown_reason(&self) -> Option<ShutdownReason> {
         self.state().shutdown
+    }
+
+    /// Lets the next suspend end in this way: [`Suspended::Resumed`] if nothing is said.
+    pub fn let_suspend_end(&self, end: Suspended) {
+        self.state().next_suspend = end;
+    }
+
+    /// In how many other domains the guest has been.
+    pub fn domain(&self) -> u32 {
+        self.state().domain
+    }
+
+    /// An HVM parameter, without a hypercall.
+    pub fn param(&self, index: u32) -> Option<u64> {
+        self.state().params.get(&index).copied()
+    }
+
+    /// The vector that tells a vCPU of events, 0 for none.
+    pub fn vector(&self, vcpu: usize) -> u8 {
+        self.channels.vector(vcpu)
+    }
+
+    /// Makes a new domain of the guest: it has its memory, and nothing that Xen had for the old one.
+    fn become_another(&self) {
+        self.channels.forget();
+        self.memory.forget_grants();
+        let mut state = self.state();
+        state.domain += 1;
+        state.params.insert(hvm::PARAM_CALLBACK_IRQ, 0);
+        state.physmap.clear();
+        state.grant_frames = 1;
+        state.grant_version = 1;
     }
 
     /// What the guest wrote to Xen's console.
@@ -283,6 +320,15 @@ impl Hypervisor for FakeXen {
         self.faults.enter(Call::SchedShutdown)?;
         self.state().shutdown = Some(reason);
         Ok(())
+    }
+
+    fn sched_suspend(&self) -> Result<Suspended> {
+        self.faults.enter(Call::SchedSuspend)?;
+        let end = self.state().next_suspend;
+        if end == Suspended::Resumed {
+            self.become_another();
+        }
+        Ok(end)
     }
 
     fn version(&self) -> Result<Version> {
