@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A port with its handler.
 
+use crate::freeze;
 use crate::gate::{DeviceEvents, EventHandler, Gate, Gated};
 use crate::service::{service, Service, BINDING};
 use crate::slot::{Slot, CHIP};
@@ -21,16 +22,17 @@ pub struct ChannelCounters {
     pub events: u64,
 }
 
-/// A port of Xen, closed on drop unless it came from elsewhere.
+/// A port of Xen, closed on drop unless it came from elsewhere, or was the old domain's.
 pub(crate) struct OpenPort {
     port: Port,
     ours: bool,
+    domain: u32,
 }
 
 impl OpenPort {
     /// Takes care of a port that Xen has just given to us.
     pub(crate) fn ours(port: Port) -> Self {
-        Self { port, ours: true }
+        Self::new(port, true)
     }
 
     /// Opens a port as `source` says.
@@ -46,7 +48,12 @@ impl OpenPort {
 
     /// Uses a port that somebody else closes.
     fn borrowed(port: Port) -> Self {
-        Self { port, ours: false }
+        Self::new(port, false)
+    }
+
+    fn new(port: Port, ours: bool) -> Self {
+        let domain = freeze::domain();
+        Self { port, ours, domain }
     }
 
     pub(crate) fn port(&self) -> Port {
@@ -54,7 +61,7 @@ impl OpenPort {
     }
 
     fn close(&mut self) {
-        if core::mem::take(&mut self.ours) {
+        if core::mem::take(&mut self.ours) && self.domain == freeze::domain() {
             if let Err(error) = Xen.evtchn_close(self.port) {
                 pr_err!(
                     "Xen does not close port {}: {}\n",
@@ -148,6 +155,9 @@ impl Drop for Published {
 ///
 /// Dropping it sleeps: it masks the port, waits until the handler does not run any more, and closes the port. Not from
 /// its own handler.
+///
+/// When the domain was suspended and goes on as another one, the port is gone and the channel is dead: no event comes or
+/// goes. Whoever has it drops it and makes another. Its number is not to be had until then.
 pub struct EventChannel {
     // Dropped in this order.
     _published: Published,

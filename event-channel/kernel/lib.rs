@@ -16,6 +16,8 @@
 //!
 //! A process has ports of its own through /dev/xen/evtchn (`user`).
 //!
+//! For a suspend, [`freeze`] brings channels and CPUs to rest; [`Remake`] is for a guest that goes on in a new domain.
+//!
 //! The platform module calls [`start`] once and drops [`Events`] last, when all channels are gone.
 //!
 //! C counterparts: `drivers/xen/events/events_base.c`, `drivers/xen/platform-pci.c`, `arch/x86/xen/enlighten_hvm.c`,
@@ -25,6 +27,7 @@
 mod channel;
 mod check;
 mod counters;
+mod freeze;
 mod gate;
 mod lost;
 mod presence;
@@ -37,6 +40,7 @@ mod user;
 pub use channel::{ChannelCounters, EventChannel};
 pub use counters::{counters, Counters};
 pub use event_channel::Handled;
+pub use freeze::{freeze, Frozen, Remake};
 pub use gate::{DeviceEvents, EventHandler};
 pub use service::{start, time_info, Events, Upcall};
 pub use user::EventDevice;

@@ -19,6 +19,7 @@ pub mod page;
 pub mod panic;
 pub mod pci;
 pub mod power;
+pub mod stop;
 pub mod thread;
 pub mod timer;
 pub mod vector;
