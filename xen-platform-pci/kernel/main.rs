@@ -10,9 +10,10 @@
 //! 4. Xen's clock ([`xen_clock`]),
 //! 5. the grant table ([`xen_grants`]),
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
-//! 7. the toolstack's requests to the guest ([`control`]),
-//! 8. the report for tests ([`report`]),
-//! 9. event channels and the store for processes, /dev/xen/evtchn and /dev/xen/xenbus.
+//! 7. what suspends the domain ([`suspend`]),
+//! 8. the toolstack's requests to the guest ([`control`]),
+//! 9. the report for tests ([`report`]),
+//! 10. event channels and the store for processes, /dev/xen/evtchn and /dev/xen/xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -22,6 +23,7 @@ mod crash;
 mod params;
 mod report;
 mod surroundings;
+mod suspend;
 mod unplug;
 
 use kernel::prelude::*;
@@ -43,6 +45,7 @@ struct Platform {
     _ports: Option<xen_events::EventDevice>,
     _report: report::Report,
     _control: control::Control,
+    _suspends: suspend::Suspends,
     bus: xen_bus::Bus,
     _grants: xen_grants::Grants,
     _clock: Option<xen_clock::XenClock>,
@@ -67,6 +70,8 @@ impl kernel::Module for Platform {
         // As late as may be: from here on nothing is expected to fail. Before the bus, for the devices' paravirtual twins.
         device_model.unplug(parameters.unplug)?;
         let bus = step("xenstore and bus", xen_bus::start())?;
+        // SAFETY: This function runs once.
+        let suspends = unsafe { suspend::Suspends::start() };
         let control = control::Control::start()?;
         let report = report::publish()?;
         // Processes may have these open at once, and then nothing may fail any more: the guest goes on without them.
@@ -77,6 +82,7 @@ impl kernel::Module for Platform {
             _ports: ports,
             _report: report,
             _control: control,
+            _suspends: suspends,
             bus,
             _grants: grants,
             _clock: clock,
