@@ -291,7 +291,9 @@ impl Bus {
     /// The bus is about to be dropped: no callback runs and no device comes or goes after this. Whoever goes before the
     /// bus and still has a word for the store says it quickly.
     pub fn leave(&mut self) {
-        self.published.0.leaving.store(true, Ordering::Relaxed);
+        let shared = &self.published.0;
+        shared.leaving.store(true, Ordering::Relaxed);
+        shared.changed.wake_all();
         self.worker = None;
     }
 }

@@ -17,7 +17,7 @@ use core::ops::Deref;
 use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 use kernel::sync::MutexGuard;
-use linux::thread::{now_ms, should_stop, Sleep};
+use linux::thread::{now_ms, Sleep};
 use xen_sys::Suspended;
 use xenbus::Millis;
 
@@ -62,9 +62,15 @@ impl<'a> Paused<'a> {
         let this = Self(shared);
         shared.worker.wake_all();
         let paused = || shared.paused.load(Ordering::Acquire);
-        match shared.changed.wait(Sleep::Idle, Some(REST_LIMIT), paused)? {
-            true => Ok(this),
-            false => Err(ETIMEDOUT),
+        let leaving = || shared.leaving.load(Ordering::Relaxed);
+        let limit = Some(REST_LIMIT);
+        let waited = shared
+            .changed
+            .wait(Sleep::Idle, limit, || paused() || leaving())?;
+        match (paused(), waited) {
+            (true, _) => Ok(this),
+            (false, true) => Err(ENODEV),
+            (false, false) => Err(ETIMEDOUT),
         }
     }
 }
@@ -192,10 +198,9 @@ impl Shared {
         }
         self.paused.store(true, Ordering::Release);
         self.changed.wake_all();
-        // An idle wait is not interrupted.
-        let _ = self
-            .worker
-            .wait(Sleep::Idle, None, || !pausing() || should_stop());
+        // Without a limit, and whether or not this thread is to end: a suspend comes to its own end. An idle wait is not
+        // interrupted.
+        let _ = self.worker.wait(Sleep::Idle, None, || !pausing());
         self.paused.store(false, Ordering::Release);
     }
 }
