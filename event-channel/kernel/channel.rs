@@ -60,8 +60,13 @@ impl OpenPort {
         self.port
     }
 
+    /// Whether the domain that the port is of is the one that the guest is in.
+    fn is_of_this_domain(&self) -> bool {
+        self.domain == freeze::domain()
+    }
+
     fn close(&mut self) {
-        if core::mem::take(&mut self.ours) && self.domain == freeze::domain() {
+        if core::mem::take(&mut self.ours) && self.is_of_this_domain() {
             if let Err(error) = Xen.evtchn_close(self.port) {
                 pr_err!(
                     "Xen does not close port {}: {}\n",
@@ -280,10 +285,13 @@ impl EventChannel {
     ) -> Result<Self> {
         let service = service().ok_or(ENODEV)?;
         let count = Counted::new(service);
-        // Memory that waits for a disk would keep the lock from whoever brings that disk back.
+        // Memory that waits for a disk would keep the lock from whoever brings that disk back, or suspends the domain.
         let _no_io = NoIo::new();
         // CPUs that go look for ports to move under this lock: they find this one bound, or not at all.
         let _binding = BINDING.lock();
+        if !open.is_of_this_domain() {
+            return Err(ENODEV);
+        }
         let mut bound = BoundSlot::new(service, open, fixed)?;
         let gate = Gate::new(bound.slot, service.ports(), device)?;
         let callback = Callback::new(Arc::new(Gated::new(handler, &gate), GFP_KERNEL)?);

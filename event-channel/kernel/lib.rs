@@ -43,6 +43,6 @@ pub use event_channel::Handled;
 pub use freeze::{freeze, Frozen, Remake};
 pub use gate::{DeviceEvents, EventHandler};
 pub use service::{start, time_info, Events, Upcall};
-pub use user::EventDevice;
+pub use user::{hold_processes, EventDevice, Processes};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

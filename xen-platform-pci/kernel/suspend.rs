@@ -13,14 +13,22 @@
 //! C counterpart: `drivers/xen/manage.c`, `arch/x86/xen/suspend_hvm.c`.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use kernel::prelude::*;
 use linux::delayed_work::DelayedWork;
 use linux::stop::Stoppable;
-use linux::thread::NoIo;
+use linux::thread::{now_ms, NoIo};
 use xen_hypercall::{to_error, Xen};
 use xen_sys::{Hypervisor, Suspended, XenError};
 
+use crate::unplug;
+
+/// How long a suspend may take to begin, in milliseconds. The toolstack gives up after a minute (libxl), and a domain that
+/// stops after that stays so.
+const PATIENCE: u64 = 45_000;
+
+/// When the toolstack's patience is at its end.
+static UNTIL: AtomicU64 = AtomicU64::new(0);
 static WORK: DelayedWork = DelayedWork::new(work);
 
 /// How the suspends ended so far.
@@ -52,6 +60,7 @@ impl Drop for Suspends {
 
 /// Suspends the domain, soon and from elsewhere: who asks may be one of those who are brought to rest.
 pub(crate) fn request() {
+    UNTIL.store(now_ms().saturating_add(PATIENCE), Ordering::Relaxed);
     WORK.queue_now();
 }
 
@@ -59,7 +68,15 @@ fn work() {
     // The disks that memory would be written to are among what is stopped.
     let _no_io = NoIo::new();
     let stoppable = Stoppable::new();
-    match xen_bus::suspend(|| stop(&stoppable)) {
+    let until = UNTIL.load(Ordering::Relaxed);
+    // Until the devices have dropped what is dead.
+    let mut processes = None;
+    let outcome = xen_bus::suspend(until, || {
+        processes = xen_events::hold_processes();
+        stop(&stoppable, processes.as_ref())
+    });
+    drop(processes);
+    match outcome {
         Ok(Suspended::Resumed) => {
             RESUMED.fetch_add(1, Ordering::Relaxed);
             pr_info!("the domain was suspended and goes on as a new one\n");
@@ -76,7 +93,7 @@ fn work() {
 }
 
 /// Stops the domain; all is at rest but the event channels and the CPUs.
-fn stop(stoppable: &Stoppable) -> Result<Suspended> {
+fn stop(stoppable: &Stoppable, processes: Option<&xen_events::Processes>) -> Result<Suspended> {
     let frozen = xen_events::freeze(stoppable)?;
     let events = frozen.parts();
     let (outcome, remade) = stoppable.stop_machine(|| {
@@ -93,7 +110,15 @@ fn stop(stoppable: &Stoppable) -> Result<Suspended> {
             format_args!("{error}")
         );
     }
-    outcome.map_err(to_error)
+    drop(frozen);
+    let outcome = outcome.map_err(to_error)?;
+    if outcome == Suspended::Resumed {
+        // Before the devices come back: ports of processes have numbers that theirs may get, and what was unplugged is there
+        // again beside its paravirtual twin.
+        processes.inspect(|processes| processes.lose());
+        unplug::again();
+    }
+    Ok(outcome)
 }
 
 /// In a new domain, with all other CPUs at rest: makes what the whole stands on. What fails is said later.

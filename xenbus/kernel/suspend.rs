@@ -21,8 +21,6 @@ use linux::thread::{now_ms, Sleep};
 use xen_sys::Suspended;
 use xenbus::Millis;
 
-/// How long each part may take to come to rest, in milliseconds: the worker may be in the midst of some requests.
-const REST_LIMIT: Millis = 30_000;
 /// Pause between two looks at the streams.
 const LOOK: Millis = 20;
 
@@ -30,14 +28,14 @@ const LOOK: Millis = 20;
 /// from a callback of the bus.
 ///
 /// # Errors
-/// `ETIMEDOUT` when the bus does not come to rest, `EBUSY` when it is at rest for somebody else already, `ENODEV` without
-/// bus, or what `stop` said; all goes on as it was then.
-pub fn suspend(stop: impl FnOnce() -> Result<Suspended>) -> Result<Suspended> {
+/// `ETIMEDOUT` when the bus has not come to rest when the clock ([`now_ms`]) says `until`, `EBUSY` when it is at rest for
+/// somebody else already, `ENODEV` without bus, or what `stop` said; all goes on as it was then.
+pub fn suspend(until: Millis, stop: impl FnOnce() -> Result<Suspended>) -> Result<Suspended> {
     let shared = shared()?;
-    let paused = Paused::new(&shared)?;
+    let paused = Paused::new(&shared, until)?;
     let devices = shared.snapshot()?;
     let stopped = Devices::stop(&devices);
-    let quiet = Quiet::new(&shared)?;
+    let quiet = Quiet::new(&shared, until)?;
     let outcome = stop();
     if outcome == Ok(Suspended::Resumed) {
         quiet.lose();
@@ -55,7 +53,7 @@ pub fn suspend(stop: impl FnOnce() -> Result<Suspended>) -> Result<Suspended> {
 struct Paused<'a>(&'a Shared);
 
 impl<'a> Paused<'a> {
-    fn new(shared: &'a Shared) -> Result<Self> {
+    fn new(shared: &'a Shared, until: Millis) -> Result<Self> {
         if shared.pausing.swap(true, Ordering::AcqRel) {
             return Err(EBUSY);
         }
@@ -63,7 +61,7 @@ impl<'a> Paused<'a> {
         shared.worker.wake_all();
         let paused = || shared.paused.load(Ordering::Acquire);
         let leaving = || shared.leaving.load(Ordering::Relaxed);
-        let limit = Some(REST_LIMIT);
+        let limit = Some(until.saturating_sub(now_ms()));
         let waited = shared
             .changed
             .wait(Sleep::Idle, limit, || paused() || leaving())?;
@@ -110,19 +108,18 @@ struct Quiet<'a> {
 }
 
 impl<'a> Quiet<'a> {
-    fn new(shared: &'a Shared) -> Result<Self> {
+    fn new(shared: &'a Shared, until: Millis) -> Result<Self> {
         let held = Held::new(shared)?;
-        let deadline = now_ms().saturating_add(REST_LIMIT);
         loop {
+            if now_ms() >= until {
+                return Err(ETIMEDOUT);
+            }
             let quiet = shared.hold.lock().is_quiet();
             let io = shared.io.lock();
             if quiet && io.is_at_rest() {
                 return Ok(Self { io, _held: held });
             }
             drop(io);
-            if now_ms() >= deadline {
-                return Err(ETIMEDOUT);
-            }
             // The time is short, and what it waits for is looked at again.
             let _ = shared.changed.wait(Sleep::Idle, Some(LOOK), || false);
         }
