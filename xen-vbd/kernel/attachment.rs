@@ -319,9 +319,8 @@ impl Attachment {
 
     /// No backend came in time.
     fn lose_patience(&self, state: &mut StateGuard<'_>) {
-        let seconds = params::reconnect_timeout_ms() / 1000;
         pr_err!(
-            "{}: no working backend for {seconds} s, all I/O fails from now on\n",
+            "{}: no working backend came in time (see reconnect_timeout), all I/O fails from now on\n",
             self.name()
         );
         self.kill(state);
