@@ -2,6 +2,7 @@
 //! A port with its handler.
 
 use crate::fifo::FIXED_PRIORITY;
+use crate::freeze;
 use crate::gate::{DeviceEvents, EventHandler, Gate, Gated};
 use crate::service::{service, Service, BINDING};
 use crate::slot::{Slot, CHIP};
@@ -22,16 +23,17 @@ pub struct ChannelCounters {
     pub events: u64,
 }
 
-/// A port of Xen, closed on drop unless it came from elsewhere.
+/// A port of Xen, closed on drop unless it came from elsewhere, or was the old domain's.
 pub(crate) struct OpenPort {
     port: Port,
     ours: bool,
+    domain: u32,
 }
 
 impl OpenPort {
     /// Takes care of a port that Xen has just given to us.
     pub(crate) fn ours(port: Port) -> Self {
-        Self { port, ours: true }
+        Self::new(port, true)
     }
 
     /// Opens a port as `source` says.
@@ -47,15 +49,25 @@ impl OpenPort {
 
     /// Uses a port that somebody else closes.
     fn borrowed(port: Port) -> Self {
-        Self { port, ours: false }
+        Self::new(port, false)
+    }
+
+    fn new(port: Port, ours: bool) -> Self {
+        let domain = freeze::domain();
+        Self { port, ours, domain }
     }
 
     pub(crate) fn port(&self) -> Port {
         self.port
     }
 
+    /// Whether the domain that the port is of is the one that the guest is in.
+    fn is_of_this_domain(&self) -> bool {
+        self.domain == freeze::domain()
+    }
+
     fn close(&mut self) {
-        if core::mem::take(&mut self.ours) {
+        if core::mem::take(&mut self.ours) && self.is_of_this_domain() {
             if let Err(error) = Xen.evtchn_close(self.port) {
                 pr_err!(
                     "Xen does not close port {}: {}\n",
@@ -150,6 +162,9 @@ impl Drop for Published {
 ///
 /// Dropping it sleeps: it masks the port, waits until the handler does not run any more, and closes the port. Not from
 /// its own handler.
+///
+/// When the domain was suspended and goes on as another one, the port is gone and the channel is dead: no event comes or
+/// goes. Whoever has it drops it and makes another. Its number is not to be had until then.
 pub struct EventChannel {
     // Dropped in this order.
     _published: Published,
@@ -272,10 +287,13 @@ impl EventChannel {
     ) -> Result<Self> {
         let service = service().ok_or(ENODEV)?;
         let count = Counted::new(service);
-        // Memory that waits for a disk would keep the lock from whoever brings that disk back.
+        // Memory that waits for a disk would keep the lock from whoever brings that disk back, or suspends the domain.
         let _no_io = NoIo::new();
         // CPUs that go look for ports to move under this lock: they find this one bound, or not at all.
         let _binding = BINDING.lock();
+        if !open.is_of_this_domain() {
+            return Err(ENODEV);
+        }
         let mut bound = BoundSlot::new(service, open, fixed)?;
         let gate = Gate::new(bound.slot, service.ports(), device)?;
         let callback = Callback::new(Arc::new(Gated::new(handler, &gate), GFP_KERNEL)?);

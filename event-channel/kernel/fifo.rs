@@ -183,10 +183,6 @@ impl Service {
     ///
     /// # Errors
     /// What Xen said; no event comes then.
-    #[expect(
-        dead_code,
-        reason = "for who remakes the event channels after a suspend"
-    )]
     pub(crate) fn renew_fifo(&self) -> core::result::Result<(), XenError> {
         let Some(fifo) = self.fifo() else {
             return Ok(());

@@ -18,6 +18,8 @@
 //!
 //! A process has ports of its own through /dev/xen/evtchn (`user`).
 //!
+//! For a suspend, [`freeze`] brings channels and CPUs to rest; [`Remake`] is for a guest that goes on in a new domain.
+//!
 //! The platform module calls [`start`] once and drops [`Events`] last, when all channels are gone.
 //!
 //! C counterparts: `drivers/xen/events/events_base.c`, `drivers/xen/platform-pci.c`, `arch/x86/xen/enlighten_hvm.c`,
@@ -28,6 +30,7 @@ mod channel;
 mod check;
 mod counters;
 mod fifo;
+mod freeze;
 mod gate;
 mod lost;
 mod presence;
@@ -40,8 +43,9 @@ mod user;
 pub use channel::{ChannelCounters, EventChannel};
 pub use counters::{counters, Counters};
 pub use event_channel::Handled;
+pub use freeze::{freeze, Frozen, Remake};
 pub use gate::{DeviceEvents, EventHandler};
 pub use service::{start, time_info, Abi, Events, Upcall};
-pub use user::{EventDevice, HeldPort};
+pub use user::{hold_processes, EventDevice, HeldPort, Processes};
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -6,7 +6,7 @@ use crate::shared_info::SharedInfo;
 use crate::slot::Slots;
 use crate::upcall::UpcallHandler;
 use crate::{check, lost};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use event_channel::{Binding, SharedPorts, StormGuard, VcpuEvents, VcpuInfo};
 use kernel::cpu::{nr_cpu_ids, CpuId};
 use kernel::error::code::{EBUSY, EIO, ENODEV, EOPNOTSUPP};
@@ -94,11 +94,13 @@ pub(crate) struct Service {
     /// By Linux's number.
     cpus: KVec<Cpu>,
     mode: Upcall,
+    /// What `PARAM_CALLBACK_IRQ` is to be as long as the service is in operation.
+    callback: AtomicU64,
     channels: AtomicI32,
 }
 
 /// The vectors of the CPUs, by Linux's number. Whoever binds a port, gives one up or moves all of a CPU holds this.
-type Vectors = KVec<Option<CpuVector>>;
+pub(crate) type Vectors = KVec<Option<CpuVector>>;
 
 global_lock! {
     // SAFETY: Initialised in `start`, before anything can lock it.
@@ -161,6 +163,11 @@ impl Service {
     /// How upcalls come: not [`Upcall::Auto`].
     pub(crate) fn mode(&self) -> Upcall {
         self.mode
+    }
+
+    /// What `PARAM_CALLBACK_IRQ` is to be as long as the service is in operation.
+    pub(crate) fn callback(&self) -> u64 {
+        self.callback.load(Ordering::Relaxed)
     }
 
     /// Channels that are open.
@@ -317,6 +324,7 @@ impl IntxUpcall {
         let callback = hvm::callback_pci_intx(intx.domain, intx.bus, intx.devfn, pin);
         Xen.hvm_set_param(hvm::PARAM_CALLBACK_IRQ, callback)
             .map_err(to_error)?;
+        service.callback.store(callback, Ordering::Relaxed);
         Ok(Self { _request: request })
     }
 }
@@ -409,6 +417,7 @@ fn new_service(mode: Upcall, abi: Abi) -> Result<&'static Service> {
             slots,
             cpus,
             mode,
+            callback: AtomicU64::new(hvm::CALLBACK_PRESENT),
             channels: AtomicI32::new(0),
         },
         GFP_KERNEL,

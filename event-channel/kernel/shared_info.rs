@@ -15,7 +15,7 @@ use xen_sys::{Gfn, Hypervisor, PhysmapSpace, VcpuId, PAGE_SIZE};
 
 /// Where the page appears: the first of the window 0xfe700000..0xfe800000 that hvmloader reserves for the guest's PV
 /// drivers. It is no RAM, so no memory is lost, and outside the uncached ranges.
-const WINDOW: Gfn = Gfn(0xfe700);
+pub(crate) const WINDOW: Gfn = Gfn(0xfe700);
 
 /// `struct vcpu_info`. All of it is atomic: Xen may write at any time.
 #[repr(C)]

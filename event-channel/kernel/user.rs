@@ -5,6 +5,10 @@
 //! number opens the port again. So each port has one event at most that nobody has read, there is nothing that could
 //! overflow, and a peer that sends events without end reaches no further than the first.
 //!
+//! When the domain was suspended and goes on as another one, the ports are gone: [`Processes::lose`] takes them from the
+//! files, or they would keep their numbers from the devices. A file that has lost ports says so at each read, and to
+//! whoever polls, until the process asks for a port again.
+//!
 //! What may be asked is decided in [`event_channel::user`].
 
 use crate::channel::EventChannel;
@@ -14,12 +18,12 @@ use core::mem::take;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use event_channel::user::{in_turn, Command, Refused, Source, ARGUMENT_MAX};
 use event_channel::{Handled, MaskReason, PortIndex};
-use kernel::error::code::{EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOSPC, ENOSYS, ENOTCONN};
+use kernel::error::code::{EACCES, EAGAIN, EEXIST, EINVAL, EIO, ENODEV, ENOSPC, ENOSYS, ENOTCONN};
 use kernel::prelude::*;
-use kernel::sync::{global_lock, new_mutex, Arc, Mutex};
+use kernel::sync::{global_lock, new_mutex, Arc, GlobalGuard, Mutex};
 use kernel::uaccess::{UserPtr, UserSlice, UserSliceReader, UserSliceWriter};
 use linux::file::{Device, File, Ready};
-use linux::thread::{Sleep, WaitQueue};
+use linux::thread::{NoIo, Sleep, WaitQueue};
 use xen_sys::{Domid, Port};
 
 /// Ports that are moved from or to a process at once.
@@ -27,12 +31,46 @@ const BATCH: usize = 64;
 /// Bytes of a port's number.
 const NUMBER: usize = size_of::<u32>();
 
+global_lock! {
+    // SAFETY: Initialised in `EventDevice::show`, before there is a file.
+    unsafe(uninit) static FILES: Mutex<KVec<Arc<PortFile>>> = KVec::new();
+}
+
+global_lock! {
+    // SAFETY: As above.
+    unsafe(uninit) static BINDS: Mutex<()> = ();
+}
+
 /// Ports of all files.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// There may be files.
+static SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// How many ports processes have.
 pub(crate) fn open_ports() -> usize {
     OPEN.load(Ordering::Relaxed)
+}
+
+/// As long as this lives no process binds a port.
+pub struct Processes {
+    _binds: GlobalGuard<BINDS>,
+}
+
+/// Has processes wait that want to bind a port: what is dead has its number until it is dropped. `None` when there are
+/// no such processes.
+pub fn hold_processes() -> Option<Processes> {
+    SHOWN.load(Ordering::Acquire).then(|| Processes {
+        _binds: BINDS.lock(),
+    })
+}
+
+impl Processes {
+    /// Takes from all files the ports that they had in the domain that was suspended. With no channel frozen.
+    pub fn lose(&self) {
+        for file in FILES.lock().iter() {
+            file.lose();
+        }
+    }
 }
 
 /// One of the ports that processes have.
@@ -152,6 +190,8 @@ struct Table {
     /// The place of the port that was read last.
     last: usize,
     restriction: Option<Domid>,
+    /// Ports were lost with the domain that they were of.
+    lost: bool,
 }
 
 impl Table {
@@ -187,6 +227,9 @@ impl PortFile {
     }
 
     fn bind(&self, source: Source) -> Result<usize> {
+        // Who suspends the domain waits for both locks while disks do not work.
+        let _no_io = NoIo::new();
+        let _turn = BINDS.lock();
         let count = Counted::new()?;
         let file = self.itself.lock().clone().ok_or(ENODEV)?;
         let mut noter = None;
@@ -203,10 +246,28 @@ impl PortFile {
             open: Listed::new(channel, count)?,
             noter: noter.ok_or(ENODEV)?,
         };
-        self.table.lock().ports.push(new, GFP_KERNEL_ACCOUNT)?;
+        self.add(new)?;
         // An event may have come before the port had its place.
         self.tell();
         Ok(port.0 as usize)
+    }
+
+    fn add(&self, new: UserPort) -> Result {
+        let mut table = self.table.lock();
+        table.lost = false;
+        Ok(table.ports.push(new, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// See [`Processes::lose`].
+    fn lose(&self) {
+        let ports = {
+            let mut table = self.table.lock();
+            table.lost |= !table.ports.is_empty();
+            take(&mut table.ports)
+        };
+        // Each waits for its handler.
+        drop(ports);
+        self.tell();
     }
 
     fn perform(&self, command: Command) -> Result<usize> {
@@ -270,6 +331,7 @@ impl File for PortFile {
             ports: KVec::new(),
             last: 0,
             restriction: None,
+            lost: false,
         };
         let file = Arc::pin_init(
             pin_init!(Self {
@@ -280,6 +342,11 @@ impl File for PortFile {
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
+        {
+            // As in `bind`.
+            let _no_io = NoIo::new();
+            FILES.lock().push(file.clone(), GFP_KERNEL_ACCOUNT)?;
+        }
         *file.itself.lock() = Some(file.clone());
         Ok(file)
     }
@@ -302,6 +369,9 @@ impl File for PortFile {
                         .inspect_err(|_| self.put_back(found))?;
                 }
                 return Ok(found.len().saturating_mul(NUMBER));
+            }
+            if self.table.lock().lost {
+                return Err(EIO);
             }
             if !may_wait {
                 return Err(EAGAIN);
@@ -329,9 +399,9 @@ impl File for PortFile {
         let table = self.table.lock();
         let pending = |it: &UserPort| it.noter.pending.load(Ordering::Acquire);
         Ready {
-            readable: table.ports.iter().any(pending),
+            readable: table.lost || table.ports.iter().any(pending),
             writable: true,
-            error: false,
+            error: table.lost,
         }
     }
 
@@ -356,6 +426,7 @@ impl File for PortFile {
     }
 
     fn closed(self: Arc<Self>) {
+        FILES.lock().retain(|file| !Arc::ptr_eq(file, &self));
         let ports = take(&mut self.table.lock().ports);
         // Each waits for its handler, which has a reference to the file.
         drop(ports);
@@ -375,12 +446,16 @@ impl EventDevice {
     /// # Errors
     /// `EEXIST` when there is one, `ENOMEM`.
     pub fn show() -> Result<Self> {
-        static SHOWN: AtomicBool = AtomicBool::new(false);
-        if SHOWN.swap(true, Ordering::Relaxed) {
+        if SHOWN.load(Ordering::Acquire) {
             return Err(EEXIST);
         }
-        // SAFETY: `SHOWN` lets this run once, and no file is open yet.
-        unsafe { LISTED.init() };
+        // SAFETY: Once in the module's life, as the line above sees to, and there is no file yet.
+        unsafe {
+            FILES.init();
+            LISTED.init();
+            BINDS.init();
+        }
+        SHOWN.store(true, Ordering::Release);
         Ok(Self {
             _device: Device::register(c"xen/evtchn")?,
         })

@@ -46,6 +46,7 @@ extern crate std;
 mod fifo;
 mod moving;
 mod port;
+mod remake;
 mod scan;
 mod shared;
 mod storm;
@@ -60,6 +61,7 @@ pub use fifo::{
 };
 pub use moving::{lost_events, Move};
 pub use port::{Binding, MaskReason, PortInUse, PortState};
+pub use remake::{remake, Upcalls};
 pub use scan::{Upcall, UpcallCounters, VcpuEvents};
 pub use shared::{
     PortIndex, PortWords, Raise, SharedPorts, VcpuInfo, PORTS, PORTS_PER_WORD, WORDS,

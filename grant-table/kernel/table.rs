@@ -12,7 +12,7 @@ use kernel::sync::{global_lock, SetOnce};
 use kernel::{alloc::Flags, prelude::*};
 use linux::memremap::Mapping;
 use xen_hypercall::{to_error, Xen};
-use xen_sys::{Domid, Gfn, GrantRef, Hypervisor, PhysmapSpace, PAGE_SIZE};
+use xen_sys::{Domid, Gfn, GrantRef, Hypervisor, PhysmapSpace, XenError, PAGE_SIZE};
 
 /// Where the frames appear: inside the window 0xfe700000..0xfe800000 that hvmloader reserves for the guest's PV drivers,
 /// behind the page of shared_info. It is no RAM, so no memory is lost, and outside the uncached ranges.
@@ -20,6 +20,7 @@ const WINDOW: Gfn = Gfn(0xfe704);
 
 /// Frames for which the window has room.
 const WINDOW_FRAMES: usize = 0xfe7d0 - 0xfe704;
+const ROOM: u32 = WINDOW_FRAMES as u32;
 
 /// When fewer references are free, the table grows in process context, so that an interrupt handler rarely has to do it.
 const LOW_WATER: u32 = 64;
@@ -117,28 +118,33 @@ pub fn start() -> Result<Grants> {
     Ok(grants)
 }
 
-/// The frames hold version 1 entries; a boot loader or an earlier kernel may have chosen version 2.
 fn choose_version() -> Result {
-    let version = Xen.grant_get_version().map_err(to_error)?;
-    if version == 1 {
-        return Ok(());
-    }
-    match Xen.grant_set_version(1) {
-        Ok(1) => Ok(()),
-        _ => {
-            pr_err!("the grant table is in version {version} and Xen does not switch it to version 1: reboot the guest\n");
-            Err(EIO)
-        }
-    }
+    grant_table::choose_version(&Xen).map_err(|error| {
+        pr_err!("the grant table is not in version 1 and Xen does not switch it ({}): reboot the guest\n", format_args!("{error}"));
+        EIO
+    })
 }
 
 fn frame_limit() -> Result<u32> {
     let max = Xen.grant_query_size().map_err(to_error)?.max_frames;
-    let room = u32::try_from(WINDOW_FRAMES)?;
-    if max > room {
-        pr_info!("Xen allows {max} grant frames; {room} of them are used, the reserved window has no room for more\n");
+    if max > ROOM {
+        pr_info!("Xen allows {max} grant frames; {ROOM} of them are used, the reserved window has no room for more\n");
     }
-    Ok(max.min(room))
+    Ok(max.min(ROOM))
+}
+
+/// Makes the table appear again in a new domain that goes on from what was saved of the old one; see
+/// [`grant_table::remake`]. With all other vCPUs at rest. The pages that waited for the old domain's peers are released
+/// soon afterwards.
+///
+/// # Errors
+/// What Xen said.
+pub fn remake() -> core::result::Result<(), XenError> {
+    let frames = counters().table.frames;
+    let max = grant_table::remake(&Xen, frames, place)?;
+    LIMIT.store(max.min(ROOM), Ordering::Relaxed);
+    retry::now();
+    Ok(())
 }
 
 fn map_window(frames: u32) -> Result<Mapping> {

@@ -130,6 +130,12 @@ impl Entry {
 /// What Xen does to an entry on behalf of the grantee, for the tests.
 #[cfg(any(test, feature = "host"))]
 impl Entry {
+    /// A new domain's table takes the place of this one: the entry is as at the start.
+    pub fn forget(&self) {
+        self.head.store(0, Ordering::SeqCst);
+        self.frame.store(0, Ordering::SeqCst);
+    }
+
     /// GNTTABOP_map_grant_ref: the frame, if the entry permits it.
     pub fn peer_map(&self, me: Domid, write: bool) -> Option<u32> {
         let mark = if write { READING | WRITING } else { READING };

@@ -32,6 +32,7 @@ mod entry;
 pub mod foreign;
 mod kept;
 mod list;
+mod remake;
 mod sync;
 mod table;
 pub mod user;
@@ -40,6 +41,7 @@ pub use batch::perform;
 pub use deferred::{RevokePolicy, Step, Tick};
 pub use entry::{Access, Entry, FrameTooHigh, StillInUse, ENTRIES_PER_FRAME};
 pub use kept::TooManyKept;
+pub use remake::{choose_version, remake};
 pub use table::{Counters, NoSpace, NotInUse, RefTable, Slot, RESERVED_ENTRIES};
 
 #[cfg(all(test, loom))]

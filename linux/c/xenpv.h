@@ -151,6 +151,11 @@ bool xenpv_power_off(void);
 bool xenpv_restart(void);
 void xenpv_sysrq(u8 key);
 
+/* stop.c */
+unsigned int xenpv_stop_prepare(void);
+void xenpv_stop_over(unsigned int flags);
+int xenpv_stop_machine(void (*run)(void *data), void *data);
+
 /* thread.c; mirrored by Sleep in linux/src/thread.rs */
 struct task_struct;
 struct wait_queue_head;

@@ -22,6 +22,7 @@ pub mod panic;
 pub mod pci;
 pub mod power;
 pub mod room;
+pub mod stop;
 pub mod thread;
 pub mod timer;
 pub mod vector;

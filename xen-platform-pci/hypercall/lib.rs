@@ -145,6 +145,16 @@ pub fn teardown() {
     call::disable();
 }
 
+/// Makes hypercalls work in a new domain that goes on from what was saved of the old one: nothing but the page is the
+/// domain's own. With it Xen is told once more that the guest is a 64-bit one.
+pub fn remake() {
+    if let Some(info) = info() {
+        // SAFETY: `init` has found that we run on Xen, with this MSR for the page, and the stubs of a new Xen take the
+        // place of the old one's.
+        unsafe { page::set_up(info.leaves.hypercall_msr) };
+    }
+}
+
 /// What [`init`] found out, `None` before it.
 pub fn info() -> Option<Info> {
     INFO.copy()

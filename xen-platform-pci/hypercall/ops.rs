@@ -5,7 +5,7 @@ use core::ptr::{from_mut, from_ref};
 use xen_sys::generated as sys;
 use xen_sys::{
     Domid, Gfn, GrantCopy, GrantMap, GrantTableSize, GrantUnmap, Hypervisor, PhysmapSpace, Port,
-    PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version, WatchdogId, XenError,
+    PortBinding, PortStatus, Result, ShutdownReason, Suspended, VcpuId, Version, WatchdogId, XenError,
 };
 
 use crate::call::hypercall;
@@ -335,6 +335,15 @@ impl Hypervisor for Xen {
         // Xen says 0 for a timer that was given, and which it is for a new one.
         let new = || u32::try_from(number).ok().and_then(WatchdogId::new);
         timer.or_else(new).ok_or(XenError::EIO)
+    }
+
+    fn sched_suspend(&self) -> Result<Suspended> {
+        let mut op = sys::sched_shutdown {
+            reason: ShutdownReason::Suspend as u32,
+        };
+        // SAFETY: the command takes this structure.
+        let result = unsafe { with::<SCHED, _>(sys::SCHEDOP_shutdown, &mut op) }?;
+        Ok(Suspended::from_result(result))
     }
 
     fn version(&self) -> Result<Version> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Follows the toolstack: `xl shutdown`, `xl reboot`, `xl sysrq`.
+//! Follows the toolstack: `xl shutdown`, `xl reboot`, `xl save`, `xl migrate`, `xl sysrq`.
 //!
 //! What the nodes mean is decided in [`xenbus::control`]. A request is taken out of its node in a transaction, so that
 //! it is followed once and none that came meanwhile is wiped out; the toolstack sees the empty node as the answer.
@@ -12,6 +12,8 @@ use kernel::{prelude::*, sync::Arc};
 use linux::power;
 use xen_bus::store::{self, Event, Watch, WatchHandler};
 use xenbus::control::{self, Key, Request, Shutdown};
+
+use crate::suspend;
 
 /// As long as this lives, the toolstack is followed.
 pub(crate) struct Control {
@@ -144,6 +146,10 @@ fn follow(request: Shutdown) {
     let follows = match request {
         Shutdown::Poweroff | Shutdown::Halt => power::power_off(),
         Shutdown::Reboot => power::restart(),
+        Shutdown::Suspend => {
+            suspend::request();
+            true
+        }
     };
     if !follows {
         pr_info!("the system is going down already\n");

@@ -10,9 +10,10 @@
 //! 4. Xen's clock ([`xen_clock`]),
 //! 5. the grant table ([`xen_grants`]),
 //! 6. xenstore and the bus with the devices ([`xen_bus`]),
-//! 7. the toolstack's requests to the guest ([`control`]),
-//! 8. the report for tests ([`report`]) and /sys/hypervisor ([`hypervisor`]),
-//! 9. event channels, grants and the store for processes: /dev/xen/evtchn, gntalloc, gntdev and xenbus.
+//! 7. what suspends the domain ([`suspend`]),
+//! 8. the toolstack's requests to the guest ([`control`]),
+//! 9. the report for tests ([`report`]) and /sys/hypervisor ([`hypervisor`]),
+//! 10. event channels, grants and the store for processes: /dev/xen/evtchn, gntalloc, gntdev and xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -23,6 +24,7 @@ mod hypervisor;
 mod params;
 mod report;
 mod surroundings;
+mod suspend;
 mod unplug;
 
 use kernel::prelude::*;
@@ -46,6 +48,7 @@ struct Platform {
     _hypervisor: Option<hypervisor::Shown>,
     _report: report::Report,
     _control: control::Control,
+    _suspends: suspend::Suspends,
     bus: xen_bus::Bus,
     _grants: xen_grants::Grants,
     _clock: Option<xen_clock::XenClock>,
@@ -71,6 +74,8 @@ impl kernel::Module for Platform {
         // As late as may be: from here on nothing is expected to fail. Before the bus, for the devices' paravirtual twins.
         device_model.unplug(parameters.unplug)?;
         let bus = step("xenstore and bus", xen_bus::start())?;
+        // SAFETY: This function runs once.
+        let suspends = unsafe { suspend::Suspends::start() };
         let control = control::Control::start()?;
         let report = report::publish()?;
         let hypervisor = step("/sys/hypervisor", hypervisor::show()).ok();
@@ -86,6 +91,7 @@ impl kernel::Module for Platform {
             _hypervisor: hypervisor,
             _report: report,
             _control: control,
+            _suspends: suspends,
             bus,
             _grants: grants,
             _clock: clock,

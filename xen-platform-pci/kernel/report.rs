@@ -20,6 +20,7 @@ pub(crate) fn publish() -> Result<Report> {
             dir.read_callback_file(c"events", data, &events);
             dir.read_callback_file(c"store", data, &store);
             dir.read_callback_file(c"pages", data, &pages);
+            dir.read_callback_file(c"suspends", data, &suspends);
         }),
         GFP_KERNEL,
     )
@@ -40,4 +41,8 @@ fn store(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn pages(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "live {}", linux::page::live())
+}
+
+fn suspends(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fmt::Display::fmt(&crate::suspend::Counters, f)
 }

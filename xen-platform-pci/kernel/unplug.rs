@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Telling the device model who we are, and having it take emulated devices away; see [`platform_core::unplug`].
 
+use core::sync::atomic::{AtomicU16, Ordering};
 use kernel::error::code::{EBUSY, EOPNOTSUPP, EPERM};
 use kernel::prelude::*;
 use linux::emulated::{rescan, Emulated, What};
 use linux::ioport;
 use platform_core::unplug::{self, AtaPlace, Classes, Kind, NoProtocol, Ports, Protocol};
+
+/// What was unplugged, for [`again`].
+static UNPLUGGED: AtomicU16 = AtomicU16::new(0);
 
 /// What the parameters ask for.
 #[derive(Clone, Copy, Debug)]
@@ -113,12 +117,44 @@ impl DeviceModel {
             pr_info!("unplugging {}\n", device.name());
             device.take_out();
         }
+        UNPLUGGED.store(classes.bits(), Ordering::Relaxed);
         protocol.unplug(&mut ports(), classes);
         devices.iter().filter(stays).for_each(Emulated::restore);
         // What was passed through to the guest looks like emulated devices, and has stayed.
         rescan();
         Ok(())
     }
+}
+
+/// The guest goes on in a new domain, whose device model has not met us, and has emulated devices again that Linux knows
+/// nothing of. What goes wrong is said; the guest goes on with what it has.
+pub(crate) fn again() {
+    let classes = Classes::from_bits_truncate(UNPLUGGED.load(Ordering::Relaxed));
+    let protocol = match (unplug::greet(&mut ports()), classes.is_empty()) {
+        (Ok(protocol), false) => protocol,
+        (Err(NoProtocol::Blacklisted), _) => {
+            pr_err!("the new host blacklists this driver, which is in use and stays: remove it from the host's /mh/driver-blacklist\n");
+            return;
+        }
+        (Err(_), false) => {
+            pr_err!("the new device model knows no way to unplug: there are emulated devices that Linux does not know\n");
+            return;
+        }
+        (_, true) => return,
+    };
+    // The controllers that stay, by the search at the start: what they have lost now is given back.
+    let devices = match Emulated::find() {
+        Ok(devices) => devices,
+        Err(error) => {
+            pr_err!("emulated devices are not unplugged again ({error:?})\n");
+            return;
+        }
+    };
+    let stays = |device: &&Emulated| !goes_whole(device, classes);
+    devices.iter().filter(stays).for_each(Emulated::save);
+    protocol.log(&mut ports(), "xenpv: unplugging emulated devices again");
+    protocol.unplug(&mut ports(), classes);
+    devices.iter().filter(stays).for_each(Emulated::restore);
 }
 
 /// Refuses when a disk that would go is in use.

@@ -111,7 +111,7 @@ pub enum ShutdownReason {
     Poweroff = sys::SHUTDOWN_poweroff,
     /// It wants to start anew.
     Reboot = sys::SHUTDOWN_reboot,
-    /// It is ready to be saved; the call returns in the restored domain.
+    /// It is ready to be saved: see [`Hypervisor::sched_suspend`].
     Suspend = sys::SHUTDOWN_suspend,
     /// It has crashed.
     Crash = sys::SHUTDOWN_crash,
@@ -119,6 +119,26 @@ pub enum ShutdownReason {
     Watchdog = sys::SHUTDOWN_watchdog,
     /// It wants a new start with its memory kept.
     SoftReset = sys::SHUTDOWN_soft_reset,
+}
+
+/// In which domain a suspended guest finds itself (`SCHEDOP_shutdown` with `SHUTDOWN_suspend`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspended {
+    /// In a new one, made from what was saved: it has the memory and the vCPUs of the old one, but none of its ports,
+    /// grants and upcalls, and none of Xen's pages where the guest had put them.
+    Resumed,
+    /// In the same one, which has all that it had.
+    Cancelled,
+}
+
+impl Suspended {
+    /// Reads the hypercall's result: the toolstack lets it be 1 in a domain that goes on.
+    pub const fn from_result(result: u64) -> Self {
+        match result {
+            0 => Self::Resumed,
+            _ => Self::Cancelled,
+        }
+    }
 }
 
 /// Typed operations of Xen on the calling domain.
@@ -188,11 +208,14 @@ pub trait Hypervisor {
     /// Copies from or to other domains' pages (`GNTTABOP_copy`). Frames of ours are the caller's.
     fn grant_copy(&self, ops: &mut [GrantCopy]) -> Result;
 
-    /// Stops the domain (`SCHEDOP_shutdown`). Only a suspend returns.
+    /// Stops the domain for good (`SCHEDOP_shutdown`). Not for [`ShutdownReason::Suspend`].
     fn sched_shutdown(&self, reason: ShutdownReason) -> Result;
     /// Lets a watchdog timer of the domain run for so many seconds, or stops it for 0 (`SCHEDOP_watchdog`). `None` asks for
     /// a timer that is free, and returns which. One that runs out ends the domain.
     fn sched_watchdog(&self, timer: Option<WatchdogId>, seconds: u32) -> Result<WatchdogId>;
+    /// Stops the domain so that it can be saved (`SCHEDOP_shutdown`), and says where it goes on. All other vCPUs must be
+    /// at rest, and interrupts off.
+    fn sched_suspend(&self) -> Result<Suspended>;
     /// Xen's version (`XENVER_version`).
     fn version(&self) -> Result<Version>;
     /// Writes to Xen's console (`CONSOLEIO_write`); EPERM unless Xen was built to take what guests write.
@@ -207,6 +230,14 @@ mod tests {
     #[test]
     fn version_prints() {
         assert_eq!(Version::from_number(0x0004_0014).to_string(), "4.20");
+    }
+
+    #[test]
+    fn only_zero_is_another_domain() {
+        assert_eq!(Suspended::from_result(0), Suspended::Resumed);
+        for other in [1, 2, u64::MAX] {
+            assert_eq!(Suspended::from_result(other), Suspended::Cancelled);
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub use grant_ops::{
 };
 pub use hypervisor::{
     GrantTableSize, Hypervisor, PhysmapSpace, PortBinding, PortStatus, Result, ShutdownReason,
-    Version,
+    Suspended, Version,
 };
 pub use ids::{Domid, Gfn, GrantRef, Port, VcpuId, WatchdogId};
 pub use xenbus_state::XenbusState;

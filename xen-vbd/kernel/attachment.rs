@@ -35,6 +35,9 @@ use crate::{
     ring_page::Published,
 };
 
+/// How long a disk waits at least for its backend in a new domain, in milliseconds.
+const RESUME_PATIENCE_MS: u64 = 60_000;
+
 /// How a disk stands with its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
@@ -58,6 +61,8 @@ struct State {
     add_failed: bool,
     /// The disk is being shown by a work item, which reads the partition table.
     adding: bool,
+    /// Up, but with the queues quiesced: the domain is about to be suspended.
+    suspended: bool,
     /// A work item waits for the end of `patience`.
     watched: bool,
     /// Until when a disk may be held, in milliseconds since `born`.
@@ -90,6 +95,7 @@ impl Attachment {
             properties: None,
             add_failed: false,
             adding: false,
+            suspended: false,
             watched: false,
             patience: Patience::default(),
         };
@@ -213,6 +219,41 @@ impl Attachment {
         }
     }
 
+    /// Lets no request through to the backend.
+    pub(crate) fn suspend(&self) {
+        let mut state = self.lock();
+        if let (Link::Up, false, Some(disk)) = (state.link, state.suspended, &state.disk) {
+            disk.quiesce();
+            state.suspended = true;
+        }
+    }
+
+    /// Lets requests through again.
+    pub(crate) fn resume(&self) {
+        let mut state = self.lock();
+        if core::mem::take(&mut state.suspended) {
+            state.disk.iter().for_each(|disk| disk.unquiesce());
+        }
+    }
+
+    /// The backend, and all that was shared with it, were left behind in another domain: the disk waits for the next one,
+    /// with the requests that were not answered.
+    pub(crate) fn lost(self: &Arc<Self>, works: &WorkQueue) {
+        let _no_io = NoIo::new();
+        let mut state = self.lock();
+        state.published = None;
+        let keep = !state.add_failed;
+        self.disconnect(&mut state, keep);
+        let all = u64::from(params::reconnect_timeout_ms()).max(RESUME_PATIENCE_MS);
+        let (now, answers) = (self.now(), self.answers());
+        state.patience.lost_blamelessly(now, answers, all);
+        if !keep {
+            self.kill(&mut state);
+        } else if !self.watch(&mut state, works) {
+            self.lose_patience(&mut state);
+        }
+    }
+
     /// The device is gone: so is the disk when this returns.
     pub(crate) fn remove(&self) {
         let mut state = self.lock();
@@ -234,7 +275,9 @@ impl Attachment {
         let Some(disk) = state.disk.clone() else {
             return;
         };
-        disk.quiesce();
+        if !core::mem::take(&mut state.suspended) {
+            disk.quiesce();
+        }
         let mut unanswered = 0usize;
         for queue in self.queues.iter() {
             let each = |request: Request| {
@@ -276,9 +319,8 @@ impl Attachment {
 
     /// No backend came in time.
     fn lose_patience(&self, state: &mut StateGuard<'_>) {
-        let seconds = params::reconnect_timeout_ms() / 1000;
         pr_err!(
-            "{}: no working backend for {seconds} s, all I/O fails from now on\n",
+            "{}: no working backend came in time (see reconnect_timeout), all I/O fails from now on\n",
             self.name()
         );
         self.kill(state);

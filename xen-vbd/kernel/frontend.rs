@@ -109,6 +109,18 @@ impl Frontend for Vbd {
             .close(backend::is_online(device), &self.works);
     }
 
+    fn suspend(&self, _device: &Device) {
+        self.attachment.suspend();
+    }
+
+    fn resume(&self, _device: &Device) {
+        self.attachment.resume();
+    }
+
+    fn lost(&self, _device: &Device) {
+        self.attachment.lost(&self.works);
+    }
+
     fn removed(&self, _device: &Device) {
         self.attachment.remove();
     }

@@ -22,6 +22,12 @@ impl Patience {
         }
     }
 
+    /// The disk loses its backend at `now` by no fault of that one: all of the patience is there again.
+    pub fn lost_blamelessly(&mut self, now: u64, answers: u64, all: u64) {
+        self.answers = answers;
+        self.until = Some(now.saturating_add(all));
+    }
+
     /// What is left of it at `now`; 0 when it is over.
     pub fn left(&self, now: u64) -> u64 {
         self.until.unwrap_or(0).saturating_sub(now)
@@ -59,6 +65,16 @@ mod tests {
         assert_eq!(patience.left(130), 30, "the backend came and said nothing");
         patience.lost(170, 5, 3, 60);
         assert_eq!(patience.left(170), 0);
+    }
+
+    #[test]
+    fn it_is_whole_again_when_nobody_is_to_blame() {
+        let mut patience = Patience::default();
+        patience.lost(100, 5, 3, 60);
+        patience.lost_blamelessly(150, 5, 60);
+        assert_eq!(patience.left(150), 60);
+        patience.lost(160, 5, 3, 60);
+        assert_eq!(patience.left(160), 50, "but silence afterwards counts");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Driver for VifDriver {
         Arc::pin_init(
             try_pin_init!(Vnif {
                 net,
-                state <- new_mutex!(State { registered: false, features: None }),
+                state <- new_mutex!(State { registered: false, features: None, parked: None }),
             }),
             GFP_KERNEL,
         )
@@ -56,6 +56,8 @@ struct State {
     registered: bool,
     /// Of the connection that is announced or live.
     features: Option<Features>,
+    /// The connection, out of everybody's reach while the domain is being suspended.
+    parked: Option<(Transmit, Receive)>,
 }
 
 /// Asks for a poll at each event.
@@ -138,16 +140,51 @@ impl Frontend for Vnif {
     }
 
     fn closing(&self, _device: &Device) {
+        self.net.interface().set_carrier(false);
+        self.disconnect();
+    }
+
+    fn suspend(&self, _device: &Device) {
         let interface = self.net.interface();
-        interface.set_carrier(false);
         interface.disable_queue();
-        self.state.lock().features = None;
-        self.net.uninstall(interface);
+        self.state.lock().parked = self.net.take(interface);
+    }
+
+    fn resume(&self, _device: &Device) {
+        let interface = self.net.interface();
+        let parked = self.state.lock().parked.take();
+        if let Some((tx, rx)) = parked {
+            self.net.install(interface, tx, rx);
+            self.net.go_on(interface);
+        }
+    }
+
+    fn lost(&self, _device: &Device) {
+        // The link stays, or its queue would be taken down and what announces us at the new place thrown away.
+        self.disconnect();
+        self.net.await_backend(self.net.interface());
     }
 
     fn removed(&self, _device: &Device) {
         self.net.unregister();
         self.state.lock().registered = false;
+    }
+}
+
+impl Vnif {
+    /// Takes no more packets, and gives back all that the backend was given.
+    fn disconnect(&self) {
+        let interface = self.net.interface();
+        interface.disable_queue();
+        let parked = {
+            let mut state = self.state.lock();
+            state.features = None;
+            state.parked.take()
+        };
+        self.net.uninstall(interface);
+        if let Some((tx, rx)) = parked {
+            self.net.end(tx, rx);
+        }
     }
 }
 

@@ -155,6 +155,14 @@ impl Transmit {
         }
     }
 
+    /// The stack was told to wait, whatever room there is; it need not any more if there is some.
+    pub(crate) fn continued(&mut self, interface: &Interface) {
+        self.stopped = !self.queue.has_room();
+        if !self.stopped {
+            interface.wake_queue();
+        }
+    }
+
     /// Sends a packet, or drops it and counts that.
     #[inline]
     pub(crate) fn send(

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The interface: what the network stack calls.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{new_spinlock, prelude::*, sync::SpinLock};
+use linux::timer::now;
 use linux_net::{BhDisabled, CounterList, Interface, Napi, Operations, Skb, Statistics};
 use vnif_core::Violation;
 use xen_bus::DeviceRef;
@@ -12,6 +14,10 @@ use crate::{
     transmit::Transmit,
 };
 
+/// How long the link of an interface stays up whose backend was left behind in another domain, in milliseconds.
+const AWAIT_BACKEND_MS: u32 = 30_000;
+const NANOSECONDS_PER_MS: u64 = 1_000_000;
+
 /// The two halves of a connection, present while there is one.
 ///
 /// Softirqs take both locks; process context takes them with softirqs held off. The transmit lock nests in the stack's
@@ -20,6 +26,8 @@ use crate::{
 pub(crate) struct Vif {
     device: DeviceRef,
     counters: Counters,
+    /// When the link goes down unless there is a backend by then, in nanoseconds of the clock; 0 for never.
+    given_up_at: AtomicU64,
     #[pin]
     tx: SpinLock<Option<Transmit>>,
     #[pin]
@@ -31,6 +39,7 @@ impl Vif {
         try_pin_init!(Self {
             device,
             counters: Counters::new(),
+            given_up_at: AtomicU64::new(0),
             tx <- new_spinlock!(None),
             rx <- new_spinlock!(None),
         })
@@ -38,30 +47,36 @@ impl Vif {
 
     /// Puts a new connection in place.
     pub(crate) fn install(&self, interface: &Interface, tx: Transmit, rx: Receive) {
+        self.given_up_at.store(0, Ordering::Relaxed);
         let _bh = BhDisabled::new();
         *self.rx.lock() = Some(rx);
         let _sending = interface.lock_queue(true);
         *self.tx.lock() = Some(tx);
     }
 
+    /// Takes the connection out of everybody's reach.
+    pub(crate) fn take(&self, interface: &Interface) -> Option<(Transmit, Receive)> {
+        let _bh = BhDisabled::new();
+        let rx = self.rx.lock().take();
+        let _sending = interface.lock_queue(true);
+        let tx = self.tx.lock().take();
+        tx.zip(rx)
+    }
+
     /// Takes the connection away. What it holds is given back here, in process context and outside of the locks.
     pub(crate) fn uninstall(&self, interface: &Interface) {
-        let (tx, rx) = {
-            let _bh = BhDisabled::new();
-            let rx = self.rx.lock().take();
-            let _sending = interface.lock_queue(true);
-            let tx = self.tx.lock().take();
-            (tx, rx)
-        };
+        if let Some((tx, rx)) = self.take(interface) {
+            self.end(tx, rx);
+        }
+    }
+
+    /// Gives back what a connection that was taken holds. In process context.
+    pub(crate) fn end(&self, tx: Transmit, rx: Receive) {
         // The locks that these counters belong to guard nothing now, and the bus makes no new connection meanwhile.
-        if let Some(tx) = tx {
-            self.counters.add_past_tx(tx.counters());
-            self.counters.add(Counter::TxDeferredFrees, tx.end());
-        }
-        if let Some(rx) = rx {
-            self.counters.add_past_rx(rx.counters());
-            self.counters.add(Counter::RxDeferredFrees, rx.end());
-        }
+        self.counters.add_past_tx(tx.counters());
+        self.counters.add(Counter::TxDeferredFrees, tx.end());
+        self.counters.add_past_rx(rx.counters());
+        self.counters.add(Counter::RxDeferredFrees, rx.end());
     }
 
     /// What the present connection has to add to the counters.
@@ -78,6 +93,37 @@ impl Vif {
             live.tx_grants = tx.grants_in_use();
         }
         live
+    }
+
+    /// Lets a connection that was put back in place go on.
+    pub(crate) fn go_on(&self, interface: &Interface) {
+        {
+            let _bh = BhDisabled::new();
+            let _sending = interface.lock_queue(true);
+            let mut tx = self.tx.lock();
+            if let Some(tx) = &mut *tx {
+                tx.continued(interface);
+            }
+        }
+        interface.schedule_poll();
+    }
+
+    /// The backend was left behind in another domain: the link goes down unless the next one is there in time.
+    pub(crate) fn await_backend(&self, interface: &Interface) {
+        let patience = u64::from(AWAIT_BACKEND_MS).saturating_mul(NANOSECONDS_PER_MS);
+        self.given_up_at
+            .store(now().saturating_add(patience), Ordering::Relaxed);
+        interface.schedule_poll_after(AWAIT_BACKEND_MS);
+    }
+
+    /// A poll found no connection.
+    #[cold]
+    fn unconnected(&self, interface: &Interface) {
+        let given_up_at = self.given_up_at.load(Ordering::Relaxed);
+        if given_up_at != 0 && now() >= given_up_at {
+            self.given_up_at.store(0, Ordering::Relaxed);
+            interface.set_carrier(false);
+        }
     }
 
     /// An event came.
@@ -119,6 +165,7 @@ impl Vif {
     fn receive(&self, napi: &Napi, budget: u32) -> u32 {
         let mut rx = self.rx.lock();
         let Some(rx) = &mut *rx else {
+            self.unconnected(napi.interface());
             return 0;
         };
         match rx.poll(napi, budget, &self.counters) {

@@ -35,6 +35,17 @@ pub trait Frontend: Send + Sync + 'static {
     /// ended or not, before the next one. Must not wait for the backend without a limit.
     fn closing(&self, device: &Device);
 
+    /// The domain is about to be suspended: use rings, ports and grants no more, but keep them. Must not ask the store,
+    /// nor wait for the backend.
+    fn suspend(&self, device: &Device);
+
+    /// The domain was not suspended after all: go on with all that there is.
+    fn resume(&self, device: &Device);
+
+    /// The domain was suspended and goes on as another one: rings, ports and grants are lost, the backend is another one.
+    /// Drop what is left of them; pending work waits for the next [`Frontend::publish`]. Must not ask the store.
+    fn lost(&self, device: &Device);
+
     /// The device is gone for good; the last call, and after [`Frontend::closing`] if there was something to close.
     fn removed(&self, device: &Device);
 }

@@ -29,6 +29,7 @@ mod link;
 mod reader;
 mod service;
 pub mod store;
+mod suspend;
 mod user;
 mod watches;
 mod worker;
@@ -37,6 +38,7 @@ pub use counters::{counters, Counters};
 pub use device::{Device, DeviceTransaction, Otherend};
 pub use driver::{register_driver, Driver, DriverRegistration, Frontend};
 pub use service::{start, Bus};
+pub use suspend::suspend;
 pub use user::StoreDevice;
 pub use xen_sys::{Domid, XenbusState};
 

@@ -39,6 +39,10 @@ impl Core {
     pub(crate) fn new() -> Self {
         Self { bound: None }
     }
+
+    fn frontend(&self) -> Option<&Arc<dyn Frontend>> {
+        self.bound.as_ref()?.frontend.as_ref()
+    }
 }
 
 /// Tells the device when its backend's state changes.
@@ -274,16 +278,67 @@ impl Device {
                 bound.machine.handle(outcome, now_ms());
             }
         }
-        let connecting = bound.machine.is_connecting();
-        self.connecting.store(connecting, Ordering::Release);
+        self.stepped(&bound.machine);
+    }
+
+    /// Lets everybody know that the state machine may have moved.
+    fn stepped(&self, machine: &Machine) {
+        self.connecting
+            .store(machine.is_connecting(), Ordering::Release);
         self.deadline
-            .store(bound.machine.deadline().unwrap_or(0), Ordering::Release);
+            .store(machine.deadline().unwrap_or(0), Ordering::Release);
         self.steps.fetch_add(1, Ordering::AcqRel);
         self.moved.wake_all();
         if !self.shared.is_worker() {
             // It may have to wake up earlier now.
             self.shared.call_worker();
         }
+    }
+
+    /// Has the driver leave the backend alone.
+    pub(crate) fn suspend(&self) {
+        if let Some(frontend) = self.core.lock().frontend() {
+            frontend.suspend(self);
+        }
+    }
+
+    /// Has the driver go on with the backend.
+    pub(crate) fn resume(&self) {
+        if let Some(frontend) = self.core.lock().frontend() {
+            frontend.resume(self);
+        }
+    }
+
+    /// The domain is another one: has the driver drop what it had with the old one's backend, and begins anew. While the
+    /// worker makes no round and the link is not up.
+    pub(crate) fn lose(&self) {
+        let mut core = self.core.lock();
+        let Some(bound) = core.bound.as_mut() else {
+            return;
+        };
+        if let Some(frontend) = &bound.frontend {
+            frontend.lost(self);
+        }
+        self.wants.fetch_and(!WANTS_FAULT, Ordering::AcqRel);
+        self.retry_at.store(0, Ordering::Release);
+        self.unwritten.store(false, Ordering::Release);
+        *self.otherend.lock() = None;
+        bound.complained = false;
+        bound.machine.handle(Input::Resume, now_ms());
+        while let Some(action) = bound.machine.next_action() {
+            match action {
+                // The driver has closed just now.
+                Action::Close => {}
+                // The toolstack has written that: the device's nodes are new ones.
+                Action::WriteState(state) => self.state.store(state.number(), Ordering::Relaxed),
+                other => drop(self.carry_out(bound, other)),
+            }
+        }
+        self.stepped(&bound.machine);
+        let watch = bound.watch.take();
+        drop(core);
+        drop(watch);
+        self.want(WANTS_BEGIN);
     }
 
     fn carry_out(&self, bound: &mut Bound, action: Action) -> Option<Input> {

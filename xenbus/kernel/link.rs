@@ -6,6 +6,7 @@
 
 use crate::connection::Connection;
 use crate::service::{Link, Shared};
+use crate::suspend::Pass;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::sync::{new_spinlock, Arc, SpinLock};
 use kernel::{alloc::AllocError, prelude::*};
@@ -270,6 +271,13 @@ impl Shared {
         tx_id: u32,
         parts: &[&[u8]],
     ) -> Result<KVec<u8>> {
+        // A transaction of the kernel's has a pass for all its requests; one of a process may last for ever.
+        let ours = epoch.is_none();
+        let in_transaction = tx_id != 0 || op == Operation::TransactionStart;
+        let _pass = match ours && in_transaction {
+            true => None,
+            false => Some(Pass::new(self)?),
+        };
         let limit = self.limit();
         let deadline = now_ms().saturating_add(limit);
         // The worker is who brings the store there: it would wait for itself.

@@ -10,9 +10,10 @@ use crate::worker::Worker;
 use crate::DeviceRef;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use kernel::sync::{global_lock, new_mutex, Arc, Mutex};
+use kernel::sync::{global_lock, new_mutex, new_spinlock, Arc, Mutex, SpinLock};
 use kernel::{bindings, prelude::*};
 use linux::thread::{now_ms, Sleep, Thread, WaitQueue};
+use xenbus::hold::Hold;
 use xenbus::wire::Operation;
 
 /// How long an unload waits for the store, in milliseconds.
@@ -56,6 +57,9 @@ pub(crate) struct Shared {
     /// The processes that have the store open.
     #[pin]
     pub(crate) users: Users,
+    /// Whether requests wait for the end of a suspend.
+    #[pin]
+    pub(crate) hold: SpinLock<Hold>,
     link: AtomicU32,
     worker_task: AtomicPtr<bindings::task_struct>,
     /// The store has signalled: the reader is to look.
@@ -68,6 +72,10 @@ pub(crate) struct Shared {
     pub(crate) scanned: AtomicBool,
     /// The last request was not answered in time.
     pub(crate) silent: AtomicBool,
+    /// The worker is to make no round.
+    pub(crate) pausing: AtomicBool,
+    /// It makes none.
+    pub(crate) paused: AtomicBool,
     /// The bus goes: what it asks now need not be told piece by piece, nor waited for as long as usual.
     pub(crate) leaving: AtomicBool,
     /// Replies so far, as a clock for those who wait for a free request.
@@ -95,6 +103,7 @@ impl Shared {
                 worker <- WaitQueue::new(),
                 changed <- WaitQueue::new(),
                 users <- Users::new(),
+                hold <- new_spinlock!(Hold::new()),
                 link: AtomicU32::new(Link::Down as u32),
                 worker_task: AtomicPtr::new(null_mut()),
                 incoming: AtomicBool::new(false),
@@ -102,6 +111,8 @@ impl Shared {
                 attention: AtomicBool::new(false),
                 scanned: AtomicBool::new(false),
                 silent: AtomicBool::new(false),
+                pausing: AtomicBool::new(false),
+                paused: AtomicBool::new(false),
                 leaving: AtomicBool::new(false),
                 replies: AtomicU32::new(0),
                 callbacks: AtomicU32::new(0),
@@ -280,7 +291,9 @@ impl Bus {
     /// The bus is about to be dropped: no callback runs and no device comes or goes after this. Whoever goes before the
     /// bus and still has a word for the store says it quickly.
     pub fn leave(&mut self) {
-        self.published.0.leaving.store(true, Ordering::Relaxed);
+        let shared = &self.published.0;
+        shared.leaving.store(true, Ordering::Relaxed);
+        shared.changed.wake_all();
         self.worker = None;
     }
 }

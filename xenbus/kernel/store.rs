@@ -10,6 +10,7 @@
 
 use crate::link::REQUEST_LIMIT;
 use crate::service::{shared, Shared};
+use crate::suspend::Pass;
 use core::cell::Cell;
 use core::ops::Deref;
 use kernel::str::CString;
@@ -184,16 +185,19 @@ pub struct Transaction {
     shared: Arc<Shared>,
     id: u32,
     open: Cell<bool>,
+    _pass: Pass<Arc<Shared>>,
 }
 
 impl Transaction {
     fn begin(shared: &Arc<Shared>) -> Result<Self> {
+        let pass = Pass::new(shared.clone())?;
         let reply = shared.request(Operation::TransactionStart, 0, &[b"\0"])?;
         let id = text::transaction_id(&reply).ok_or(EPROTO)?;
         Ok(Self {
             shared: shared.clone(),
             id,
             open: Cell::new(true),
+            _pass: pass,
         })
     }
 

@@ -56,12 +56,14 @@ impl Work for Worker {
             }
         }
         while !should_stop() {
+            self.shared.pause_here();
             let limit = self.round();
             // Each way the wait ends there is another round to make.
             let _ = self.shared.worker.wait(Sleep::Idle, limit, || {
                 should_stop()
                     || self.shared.due.load(Ordering::Acquire)
                     || self.shared.attention.load(Ordering::Acquire)
+                    || self.shared.pausing.load(Ordering::Acquire)
             });
         }
     }

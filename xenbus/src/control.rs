@@ -15,10 +15,11 @@ pub const SHUTDOWN: &[u8] = b"control/shutdown";
 pub const SYSRQ: &[u8] = b"control/sysrq";
 
 /// The nodes that say what the guest follows: each word of [`Shutdown`], and [`SYSRQ`].
-pub const FEATURES: [&[u8]; 4] = [
+pub const FEATURES: [&[u8]; 5] = [
     b"control/feature-poweroff",
     b"control/feature-halt",
     b"control/feature-reboot",
+    b"control/feature-suspend",
     b"control/feature-sysrq",
 ];
 
@@ -40,11 +41,13 @@ pub enum Shutdown {
     Halt,
     /// End and begin anew.
     Reboot,
+    /// Stop so that the domain can be saved, and go on, perhaps elsewhere.
+    Suspend,
 }
 
 impl Shutdown {
     /// All that is followed.
-    pub const ALL: [Self; 3] = [Self::Poweroff, Self::Halt, Self::Reboot];
+    pub const ALL: [Self; 4] = [Self::Poweroff, Self::Halt, Self::Reboot, Self::Suspend];
 
     /// The word in the node.
     pub const fn word(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Shutdown {
             Self::Poweroff => "poweroff",
             Self::Halt => "halt",
             Self::Reboot => "reboot",
+            Self::Suspend => "suspend",
         }
     }
 }

@@ -167,15 +167,7 @@ impl Machine {
                 self.close();
                 self.remove();
             }
-            Input::Resume => {
-                self.close();
-                self.reset_failed = false;
-                self.backend = Backend {
-                    state: PeerState::Missing,
-                    online: true,
-                };
-                self.wait_for_backend(now);
-            }
+            Input::Resume => self.resume(now),
             Input::Tick => self.step(now),
         }
     }
@@ -243,6 +235,21 @@ impl Machine {
             _ => self.begin_closing(Why::Unbind, now),
         }
         self.step(now);
+    }
+
+    fn resume(&mut self, now: Millis) {
+        self.close();
+        self.reset_failed = false;
+        // The one that it was broken off with has nothing of ours any more, and the next one did nothing wrong.
+        self.attempts = 0;
+        self.backend = Backend {
+            state: PeerState::Missing,
+            online: true,
+        };
+        match self.phase {
+            Phase::Closing(Why::Unbind) | Phase::Closed(Why::Unbind) => self.remove(),
+            _ => self.wait_for_backend(now),
+        }
     }
 
     /// Goes on as far as the backend's state and the time allow.

@@ -29,6 +29,7 @@ pub mod control;
 pub mod device;
 pub mod errors;
 pub mod frontend;
+pub mod hold;
 pub mod path;
 pub mod table;
 pub mod text;

@@ -48,8 +48,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a failed test's logs is shown.
 const TAIL: usize = 40;
 
-/// Files of the suite's directory that every test has beside it.
-const LIBRARY: &str = "lib.sh";
+/// Whether a file of the suite's directory is one that every test has beside it: `lib.sh`, `lib-*.sh`.
+fn is_library(file: &str) -> bool {
+    file == "lib.sh" || file.starts_with("lib-") && file.ends_with(".sh")
+}
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +178,7 @@ pub fn read(directory: &Path, filter: &str) -> Result<Vec<Test>> {
         let file = entry?.file_name().to_string_lossy().into_owned();
         let Some(id) = file
             .strip_suffix(".sh")
-            .filter(|id| !id.ends_with(".dom0") && file != LIBRARY)
+            .filter(|id| !id.ends_with(".dom0") && !is_library(&file))
         else {
             continue;
         };
@@ -200,6 +202,19 @@ pub fn read(directory: &Path, filter: &str) -> Result<Vec<Test>> {
     Ok(tests)
 }
 
+/// The files that every test has beside it.
+fn libraries(directory: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        if is_library(&file) {
+            let contents = fs::read(directory.join(&file))?;
+            files.push((file, contents));
+        }
+    }
+    Ok(files)
+}
+
 /// Runs tests, `jobs` at a time; returns how many failed. The last line printed says so.
 pub fn run(
     bed: &Bed,
@@ -209,10 +224,7 @@ pub fn run(
     jobs: usize,
     progress: &dyn Progress,
 ) -> Result<usize> {
-    let mut files = Vec::new();
-    if directory.join(LIBRARY).exists() {
-        files.push((LIBRARY.to_owned(), fs::read(directory.join(LIBRARY))?));
-    }
+    let files = libraries(directory)?;
     // Made one after the other: two at once would be no faster.
     let mut guests: Vec<&Guest> = tests.iter().map(|test| &test.guest).collect();
     guests.dedup();
@@ -459,6 +471,7 @@ mod tests {
             ("a.dom0.sh", "echo"),
             ("b.sh", "#!/bin/sh"),
             ("lib.sh", ""),
+            ("lib-b.sh", "beside"),
             ("x.txt", ""),
         ] {
             fs::write(place.path().join(name), text).unwrap();
@@ -470,6 +483,10 @@ mod tests {
         );
         assert!(all[0].dom0_script.is_some() && all[1].dom0_script.is_none());
         assert_eq!(read(place.path(), "b").unwrap().len(), 1);
+        let mut beside = libraries(place.path()).unwrap();
+        beside.sort();
+        let names = beside.iter().map(|(name, _)| name.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["lib-b.sh", "lib.sh"]);
         assert!(read(place.path(), "nothing").is_err());
     }
 }

@@ -54,6 +54,25 @@ impl Channels {
         }
     }
 
+    /// A new domain's: no port is there, none is masked, and no vCPU is told of anything.
+    pub(crate) fn forget(&self) {
+        self.book().clear();
+        for word in self.pending.iter().chain(&self.mask) {
+            word.store(0, SeqCst);
+        }
+        for vcpu in &self.vcpus {
+            vcpu.upcall_pending.store(0, SeqCst);
+            vcpu.selector.store(0, SeqCst);
+            vcpu.vector.store(0, SeqCst);
+            vcpu.interrupts.store(0, SeqCst);
+        }
+    }
+
+    /// The vector that tells `vcpu` of events, 0 for none.
+    pub(crate) fn vector(&self, vcpu: usize) -> u8 {
+        self.vcpus[vcpu].vector.load(SeqCst)
+    }
+
     pub(crate) fn shared(&self) -> SharedPorts<'_> {
         SharedPorts::new(&self.pending, &self.mask)
     }

@@ -37,6 +37,7 @@ pub enum Call {
     GrantUnmap,
     GrantCopy,
     SchedShutdown,
+    SchedSuspend,
     SchedWatchdog,
     Version,
     ConsoleWrite,

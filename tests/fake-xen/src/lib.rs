@@ -39,4 +39,4 @@ pub use netback::{Netback, Packet, Quarrel};
 pub use store::{Manners, Xenstored};
 pub use store_client::{StoreClient, StoreFailure};
 pub use store_tree::Tree;
-pub use xen::{FakeXen, BACKEND, GUEST};
+pub use xen::{FakeXen, BACKEND, GRANT_FRAMES_GFN, GUEST};

@@ -78,6 +78,12 @@ impl Memory {
         }
     }
 
+    /// The grant table is a new domain's: nothing is granted or mapped.
+    pub(crate) fn forget_grants(&self) {
+        self.entries.iter().for_each(Entry::forget);
+        self.state().mapped.clear();
+    }
+
     pub(crate) fn pages(&self) -> usize {
         self.state().pages.len()
     }

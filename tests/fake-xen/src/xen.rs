@@ -7,8 +7,8 @@ use event_channel::{SharedPorts, VcpuInfo};
 use xen_sys::event_channel::{FIFO_CONTROL_BLOCK_SIZE, FIFO_QUEUES};
 use xen_sys::{
     hvm, Domid, Gfn, GrantCopy, GrantMap, GrantRef, GrantTableSize, GrantUnmap, Hypervisor,
-    PhysmapSpace, Port, PortBinding, PortStatus, Result, ShutdownReason, VcpuId, Version,
-    WatchdogId, XenError, PAGE_SIZE,
+    PhysmapSpace, Port, PortBinding, PortStatus, Result, ShutdownReason, Suspended, VcpuId,
+    Version, WatchdogId, XenError, PAGE_SIZE,
 };
 
 use crate::channels::Channels;
@@ -25,7 +25,7 @@ pub const BACKEND: Domid = Domid(0);
 const WATCHDOGS: usize = 2;
 
 /// Where the guest puts its grant table's frames.
-pub(crate) const GRANT_FRAMES_GFN: [Gfn; MAX_FRAMES] =
+pub const GRANT_FRAMES_GFN: [Gfn; MAX_FRAMES] =
     [Gfn(0xfe704), Gfn(0xfe705), Gfn(0xfe706), Gfn(0xfe707)];
 
 struct State {
@@ -42,6 +42,9 @@ struct State {
     control_blocks: BTreeMap<VcpuId, (Gfn, u32)>,
     event_array: Vec<Gfn>,
     shutdown: Option<ShutdownReason>,
+    /// How the next suspend ends, and how many domains the guest has been in before this one.
+    next_suspend: Suspended,
+    domain: u32,
     console: Vec<u8>,
     /// Watchdog timers: for how many seconds each runs that runs.
     watchdogs: [Option<u32>; WATCHDOGS],
@@ -79,6 +82,8 @@ impl FakeXen {
                 control_blocks: BTreeMap::new(),
                 event_array: Vec::new(),
                 shutdown: None,
+                next_suspend: Suspended::Resumed,
+                domain: 0,
                 console: Vec::new(),
                 watchdogs: [None; WATCHDOGS],
             }),
@@ -170,6 +175,41 @@ impl FakeXen {
     /// Forgets the watchdog timers, as for a domain made of a saved one.
     pub fn forget_watchdogs(&self) {
         self.state().watchdogs = [None; WATCHDOGS];
+    }
+
+    /// Lets the next suspend end in this way: [`Suspended::Resumed`] if nothing is said.
+    pub fn let_suspend_end(&self, end: Suspended) {
+        self.state().next_suspend = end;
+    }
+
+    /// In how many other domains the guest has been.
+    pub fn domain(&self) -> u32 {
+        self.state().domain
+    }
+
+    /// An HVM parameter, without a hypercall.
+    pub fn param(&self, index: u32) -> Option<u64> {
+        self.state().params.get(&index).copied()
+    }
+
+    /// The vector that tells a vCPU of events, 0 for none.
+    pub fn vector(&self, vcpu: usize) -> u8 {
+        self.channels.vector(vcpu)
+    }
+
+    /// Makes a new domain of the guest: it has its memory, and nothing that Xen had for the old one.
+    fn become_another(&self) {
+        self.channels.forget();
+        self.memory.forget_grants();
+        let mut state = self.state();
+        state.domain += 1;
+        state.params.insert(hvm::PARAM_CALLBACK_IRQ, 0);
+        state.physmap.clear();
+        state.grant_frames = 1;
+        state.grant_version = 1;
+        drop(state);
+        self.forget_fifo();
+        self.forget_watchdogs();
     }
 
     /// What the guest wrote to Xen's console.
@@ -419,6 +459,15 @@ impl Hypervisor for FakeXen {
         }
         *place = (seconds != 0).then_some(seconds);
         WatchdogId::new(index as u32 + 1).ok_or(XenError::EIO)
+    }
+
+    fn sched_suspend(&self) -> Result<Suspended> {
+        self.faults.enter(Call::SchedSuspend)?;
+        let end = self.state().next_suspend;
+        if end == Suspended::Resumed {
+            self.become_another();
+        }
+        Ok(end)
     }
 
     fn version(&self) -> Result<Version> {

@@ -96,6 +96,14 @@ impl Frontend for Tracing {
         self.trace(device, "closing", &self.closed);
     }
 
+    fn suspend(&self, _device: &Device) {}
+
+    fn resume(&self, _device: &Device) {}
+
+    fn lost(&self, _device: &Device) {
+        self.closed.fetch_add(1, SeqCst);
+    }
+
     fn removed(&self, device: &Device) {
         pr_info!("{}: removed\n", device.name());
     }

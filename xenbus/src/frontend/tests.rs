@@ -445,6 +445,40 @@ fn resume_begins_anew_from_anywhere() {
     assert!(world.machine.is_connected());
 }
 
+/// The domain is suspended while a driver leaves: the backend that it waits for is in the old domain.
+#[test]
+fn resumed_on_the_way_out() {
+    for input in [None, Some(Input::Tick)] {
+        let mut world = connected(Kind::Netback);
+        world.kind = Kind::Dead;
+        world.input(Input::Unbind);
+        if let Some(input) = input {
+            world.now += CLOSE_LIMIT;
+            world.input(input);
+        }
+        assert!(!world.machine.is_gone());
+        world.log.clear();
+        world.input(Input::Resume);
+        assert_eq!(world.log, [Action::Remove]);
+        assert!(world.machine.is_gone());
+    }
+}
+
+/// A backend that had failed again and again says nothing about the next one.
+#[test]
+fn resumed_while_holding_back() {
+    let mut world = connected(Kind::Netback);
+    for _ in 0..5 {
+        world.input(Input::Fault);
+        world.settle();
+    }
+    world.backend.state = PeerState::Is(S::InitWait);
+    world.input(Input::Resume);
+    world.settle();
+    assert!(world.machine.is_connected());
+    assert_eq!(world.machine.attempts, 0);
+}
+
 #[test]
 fn state_nodes() {
     for (text, state) in [

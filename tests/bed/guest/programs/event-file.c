@@ -3,7 +3,7 @@
  * usage: event-file CASE [COUNT]
  *
  * /dev/xen/evtchn by its ioctls, as libxenevtchn uses it; two ports of this very guest bound to each other are enough.
- * "ports-and-wait" prints "ready" and then waits to be killed.
+ * "ports-and-wait" prints "ready" and then waits to be killed; "suspend" waits until the domain has become another one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -179,17 +179,41 @@ static void ports_and_wait(int count)
 		pause();
 }
 
+/* In another domain the ports are gone, and the file says so until it has one again. */
+static void suspend(void)
+{
+	int fd = open_events(O_NONBLOCK);
+	struct pair pair = bind_pair(fd, fd);
+	struct pollfd lost = { .fd = fd, .events = POLLIN };
+	uint32_t port;
+
+	quiet(fd);
+	puts("ready");
+	fflush(stdout);
+	check(poll(&lost, 1, 600000) == 1 && lost.revents & POLLERR, "poll does not tell of lost ports");
+	errno = 0;
+	check(read(fd, &port, sizeof(port)) < 0 && errno == EIO, "read does not tell of lost ports");
+	refused(fd, NOTIFY, pair.a, 0, ENOTCONN, "NOTIFY of a lost port");
+	refused(fd, UNBIND, pair.b, 0, ENOTCONN, "UNBIND of a lost port");
+	pair = bind_pair(fd, fd);
+	quiet(fd);
+	check(command(fd, NOTIFY, pair.a, 0) == 0, "NOTIFY");
+	check(next(fd) == pair.b, "another port");
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
-	alarm(120);
+	alarm(!strcmp(name, "suspend") ? 600 : 120);
 	if (!strcmp(name, "ping-pong"))
 		ping_pong();
 	else if (!strcmp(name, "refusals"))
 		refusals();
 	else if (!strcmp(name, "virq"))
 		virq();
+	else if (!strcmp(name, "suspend"))
+		suspend();
 	else if (!strcmp(name, "ports-and-wait"))
 		ports_and_wait(argc > 2 ? atoi(argv[2]) : 1);
 	else

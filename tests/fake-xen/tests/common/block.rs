@@ -32,6 +32,8 @@ pub struct Disk {
     pub queue: Queue<Io, Vec<Slot<Io>>>,
     ring: Granted,
     pub port: Port,
+    /// In which domain the port is.
+    domain: u32,
     /// Every request that has ended, and how.
     pub ended: BTreeMap<u64, End>,
     pub submitted: u64,
@@ -56,6 +58,7 @@ impl Disk {
             queue: Queue::new(ring, slots, 51712),
             ring: granted.map_err(|_| XenError::ENOSPC)?,
             port: xen.evtchn_alloc_unbound(BACKEND)?,
+            domain: xen.domain(),
             ended: BTreeMap::new(),
             submitted: 0,
             told: false,
@@ -156,7 +159,9 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         self.take_back();
-        // A port that Xen does not close is Xen's to keep: there is nobody to tell.
-        let _ = self.xen.evtchn_close(self.port);
+        if self.domain == self.xen.domain() {
+            // A port that Xen does not close is Xen's to keep: there is nobody to tell.
+            let _ = self.xen.evtchn_close(self.port);
+        }
     }
 }

@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# name: Migrated live under disk I/O and with a TCP connection open: nothing is lost, nothing leaks
+# timeout: 200
+# vcpus: 1
+# memory: 192
+. ./lib.sh
+. ./lib-suspend.sh
+
+live_through "$(rounds 1)"

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The other side of suspend-user.sh. The guest's interface sends nothing of its own accord.
+. ./lib.sh
+. ./lib-suspend.sh
+
+# What the bridge has learned, 16 bytes an address; the eighth is 1 for its own. It forgets what was behind a port that goes.
+learned() { hexdump -v -e '16/1 "%02x" "\n"' /sys/class/net/xenbr0/brforward; }
+announced() { learned | grep -q '^00163e000002..00'; }
+
+sync_wait ready 600
+[ -n "$(learned)" ] || fail "the bridge tells nothing"
+leave_guest
+save_and_restore
+meet_guest
+wait_for 30 announced
+sync_send restored
+sync_wait done 400

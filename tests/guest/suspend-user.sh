@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# name: Over a save and restore processes keep watches and lose ports, what was unplugged is unplugged again, the interface announces itself
+# load: none
+# timeout: 120
+# memory: 192
+# emulated: yes
+. ./lib.sh
+. ./lib-suspend.sh
+
+cards() { cat /sys/bus/pci/devices/*/class | grep -c 0x020000 || true; }
+# hold PROGRAM ARGUMENT...: starts a process, and waits until it says that it is ready; its number is in $holder.
+hold() {
+  mkfifo /tmp/ready
+  "$@" >/tmp/ready &
+  holder=$!
+  read -r said </tmp/ready || fail "$* ended"
+  equal "$*" "$said" ready
+  rm /tmp/ready
+}
+
+modprobe ata_piix
+modprobe e1000
+insert xen-platform-pci unplug=all
+insert xen-vbd
+insert xen-vnif
+network
+equal "cards after unplug=all" "$(cards)" 0
+
+hold event-file suspend
+events=$holder
+hold store-file transaction-and-wait
+transaction=$holder
+xenstore-watch data/greeting >/tmp/seen &
+watcher=$!
+seen() { [ "$(wc -l </tmp/seen)" -ge "$1" ]; }
+wait_for 10 seen 1
+sync_send ready
+sync_wait restored 900
+resumed() { [ "$(report suspends resumed)" = 1 ]; }
+wait_for 20 resumed
+
+wait $events || fail "event-file suspend"
+equal "ports of processes" "$(report events user_ports)" 0
+echo "ports of processes were lost, and the process was told"
+
+# The watch is registered anew, of which the process is told by an event, and then sees what is written.
+wait_for 20 seen 2
+seen=$(wc -l </tmp/seen)
+xenstore-write data/greeting hello
+wait_for 20 seen $((seen + 1))
+kill $watcher $transaction
+cleared() { [ "$(report store user_files) $(report store user_watches) $(report store user_transactions)" = "0 0 0" ]; }
+wait_for 20 cleared
+echo "watches were registered anew"
+
+echo 1 >/sys/bus/pci/rescan
+equal "cards after a look at the bus" "$(cards)" 0
+[ ! -e /dev/sda ] || fail "the emulated disk is there"
+wait_for 20 [ -b /dev/xvda ]
+dd if=/dev/xvda of=/dev/null bs=64k count=4 iflag=direct 2>/dev/null || fail "the paravirtual twin does not work"
+echo "emulated devices were unplugged again"
+sync_send done
