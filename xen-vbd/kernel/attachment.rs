@@ -327,6 +327,8 @@ impl Attachment {
         let this = self.clone();
         state.adding = true;
         let spawned = works.try_spawn(GFP_KERNEL, move || {
+            // The bus waits for `adding`, and brings disks back: this one, or that which memory would be written to.
+            let _no_io = NoIo::new();
             // SAFETY: `remove`, which the bus calls before it unregisters the device, waits for `adding` to end and
             // drops the disk.
             let added = unsafe { disk.add(this.device.as_device()) };
@@ -368,6 +370,8 @@ impl Attachment {
 
     /// Waits until the disk is not held any more, or for too long.
     fn wait_for_backend(&self) {
+        // The bus waits for the lock, which is held in all of `lose_patience`.
+        let _no_io = NoIo::new();
         let mut state = self.state.lock();
         while state.link == Link::Held {
             let left = state.patience.left(self.now());
