@@ -24,7 +24,7 @@ use kernel::{
 };
 use linux::thread::NoIo;
 use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status, WorkQueue};
-use vbd_core::{Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
+use vbd_core::{Flush, Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::blkif::SECTOR_SIZE;
 
@@ -151,7 +151,10 @@ impl Attachment {
             self.kill(&mut state);
         }
         self.forget_dead(&mut state);
-        let published = state.published.take().ok_or(EINVAL)?;
+        let mut published = state.published.take().ok_or(EINVAL)?;
+        if let Some(flush) = properties.flush {
+            published.ring.core.set_flush(flush);
+        }
         let depth = published.depth();
         let pool = Pool::new(depth, self.device.otherend_id(), properties.persistent)?;
         let disk = match &state.disk {
@@ -308,7 +311,7 @@ impl Attachment {
             logical_block: properties.logical_block,
             physical_block: properties.physical_block,
             max_sectors: MAX_REQUEST_BYTES as u32 / SECTOR_SIZE,
-            write_cache: properties.flush,
+            write_cache: properties.flush.is_some(),
             read_only: properties.read_only,
             removable: properties.removable,
             partitions: !self.placement.is_partition,
@@ -406,7 +409,11 @@ impl Attachment {
             properties.logical_block,
             when(properties.read_only, "read-only, "),
             when(properties.removable, "removable, "),
-            when(!properties.flush, "no "),
+            match properties.flush {
+                Some(Flush::Cache) => "",
+                Some(Flush::Barrier) => "barriers for the ",
+                None => "no ",
+            },
             when(properties.persistent, ", persistent grants"),
         );
     }
