@@ -24,6 +24,12 @@ void xenpv_pages_free(void *pages)
 	put_page(virt_to_page(pages));
 }
 
+/* The pages have another owner now, who frees them by put_page(). */
+void xenpv_pages_hand_over(void *pages)
+{
+	atomic_long_dec(&xenpv_pages_count);
+}
+
 u64 xenpv_pages_live(void)
 {
 	return atomic_long_read(&xenpv_pages_count);

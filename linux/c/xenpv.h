@@ -122,6 +122,7 @@ void xenpv_vector_free(unsigned int irq);
 /* mm.c */
 void *xenpv_pages_alloc(gfp_t gfp, unsigned int order);
 void xenpv_pages_free(void *pages);
+void xenpv_pages_hand_over(void *pages);
 u64 xenpv_pages_live(void);
 bool xenpv_pages_shared(const void *pages);
 u64 xenpv_pages_pfn(const void *pages);

@@ -287,7 +287,7 @@ impl<'a> RxSkb<'a> {
             return Err(page);
         }
         self.pages += 1;
-        let address = page.into_raw();
+        let address = page.into_kernel();
         // SAFETY: There is a free fragment, as just checked. The page was an owned one of at least a page's bytes;
         // its reference passes to the packet.
         unsafe { ffi::xenpv_rx_add_page(self.skb.0.as_ptr(), address.as_ptr(), offset, len) };

@@ -9,6 +9,8 @@ extern "C" {
     fn xenpv_pages_alloc(gfp: bindings::gfp_t, order: u32) -> *mut c_void;
     /// `linux/c/mm.c`: gives back the pages at a `page_address()`.
     fn xenpv_pages_free(pages: *mut c_void);
+    /// `linux/c/mm.c`: the pages are the kernel's from now on, and not counted any more.
+    fn xenpv_pages_hand_over(pages: *mut c_void);
     /// `linux/c/mm.c`: allocations that were not given back yet.
     fn xenpv_pages_live() -> u64;
     /// `linux/c/mm.c`: whether anybody else refers to the pages at a `page_address()`.
@@ -110,6 +112,14 @@ impl Page {
     /// Gives up ownership. The pages live until [`release_pages`] gets the pointer.
     pub fn into_raw(self) -> NonNull<c_void> {
         core::mem::ManuallyDrop::new(self).pages.cast()
+    }
+
+    /// Gives the pages to the kernel, which frees them by `put_page`. No backend may see them any more.
+    pub fn into_kernel(self) -> NonNull<c_void> {
+        let pages = self.into_raw();
+        // SAFETY: The pages were ours until now, by the type invariant.
+        unsafe { xenpv_pages_hand_over(pages.as_ptr()) };
+        pages
     }
 
     /// The address of `len` bytes at `offset`, if they are inside the pages.

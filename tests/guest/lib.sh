@@ -74,14 +74,15 @@ restart_backend() {
   wait_for 60 backend_connected
 }
 
-# mute_backend DISK: in dom0, gives the guest a disk of that number whose backend is a few nodes: it connects and then
-# answers nothing. `xenstore-rm "$front" "$back"` takes it away.
+# mute_backend DISK [NODE VALUE]: in dom0, gives the guest a disk of that number whose backend is a few nodes: it connects and then
+# answers nothing; with a node of its own if there is one to be. `xenstore-rm "$front" "$back"` takes it away.
 mute_backend() {
   id=$(xl domid guest)
   front=/local/domain/$id/device/vbd/$1
   back=/local/domain/0/mute/$id/$1
   xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$id" "$back/online" 1 "$back/state" 2
   xenstore-write "$back/sectors" 131072 "$back/sector-size" 512 "$back/info" 0
+  [ $# -eq 1 ] || xenstore-write "$back/$2" "$3"
   xenstore-chmod -r "$back" n0 "r$id"
   xenstore-write "$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$1" \
     "$front/device-type" disk "$front/state" 1

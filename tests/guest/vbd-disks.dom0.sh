@@ -23,6 +23,8 @@ xl block-attach guest phy:/dev/ram1,xvdaa,w
 xl block-attach guest phy:/dev/ram2,xvdh1,w
 # Not for the guest to use: it has an emulated twin.
 xl block-attach guest phy:/dev/ram3,hdb,w
+# xvdf once more, by its extended number.
+xl block-attach guest phy:/dev/ram0,0x10000500,r
 sync_send attached
 sync_wait written 400
 equal "what xvdg holds" "$(content /dev/nullb0)" "$(pattern 7 | md5sum)"

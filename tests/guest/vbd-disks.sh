@@ -40,6 +40,8 @@ sync_send written
 
 must_fail [ -e /dev/xvdb ]
 kernel_log "vbd-832: left to the emulated disk" || fail "nothing is said about hdb"
+wait_for 20 kernel_log "vbd-268436736: another vbd is xvdf already"
+! kernel_log "cannot create duplicate filename" || fail "a disk was made that has another one's name"
 sync_wait detached 400
 for disk in xvdf xvdg xvdaa xvdh1; do wait_for 20 [ ! -e "/dev/$disk" ]; done
 [ -b /dev/xvde ] || fail "xvde is gone"

@@ -12,6 +12,6 @@ done
 sync_send restarted
 
 sync_wait slow 200
-mute_backend 51808
+mute_backend 51808 feature-barrier 1
 sync_wait over 600
 xenstore-rm "$front" "$back"

@@ -63,6 +63,8 @@ echo "the backend restarted four times under overlapping flushes, nothing lost"
 # At last, since whoever syncs waits for it too.
 sync_send slow
 wait_for 60 kernel_log "xvdg: 131072 sectors"
+# It offers barriers and no flushes, which is a cache all the same.
+equal "its write cache" "$(cat /sys/block/xvdg/queue/write_cache)" "write back"
 since=$(cut -d. -f1 /proc/uptime)
 over() { [ "$(cut -d. -f1 /proc/uptime)" -gt $((since + 45)) ]; }
 wait_for 60 over

@@ -37,9 +37,17 @@ impl WatchHandler for Follow {
             );
             return;
         };
-        if !self.calibrated.swap(true, Ordering::Relaxed) {
-            let all = Target::new(present(), static_max());
+        if !self.calibrated.load(Ordering::Relaxed) {
+            // A wrong share would move every target until the module is loaded again.
+            let Ok(static_max) = static_max() else {
+                pr_warn!(
+                    "memory/static-max cannot be read: the target is followed when it changes again\n"
+                );
+                return;
+            };
+            let all = Target::new(present(), static_max);
             with_state(|state| state.balloon.retarget(|target| *target = all));
+            self.calibrated.store(true, Ordering::Relaxed);
         }
         with_state(|state| {
             state
@@ -51,8 +59,9 @@ impl WatchHandler for Follow {
 }
 
 /// Everything that the domain may have, if the toolstack says so.
-fn static_max() -> Option<u64> {
-    STATIC_MAX
-        .iter()
-        .find_map(|path| node::pages_of_kib(&store::read(path).ok()?))
+fn static_max() -> Result<Option<u64>> {
+    node::first_pages_of_kib(STATIC_MAX.iter().map(|path| match store::read(path) {
+        Err(error) if error == ENOENT => Ok(None),
+        result => result.map(Some),
+    }))
 }

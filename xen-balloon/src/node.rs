@@ -2,6 +2,7 @@
 //! Numbers that other people write: xenstore nodes and sysfs files.
 
 use crate::{PAGE_KIB, PAGE_SIZE};
+use core::ops::Deref;
 
 /// The most pages that a number may mean: a guest-physical address has no more than 52 bits.
 const PAGES_MAX: u64 = 1 << 40;
@@ -12,6 +13,22 @@ const PAGES_MAX: u64 = 1 << 40;
 pub fn pages_of_kib(text: &[u8]) -> Option<u64> {
     let pages = decimal(text)? / PAGE_KIB;
     (pages <= PAGES_MAX).then_some(pages)
+}
+
+/// Of several nodes that may say the same, what the first one that is there and makes sense says; `None` when there is
+/// no such node.
+///
+/// # Errors
+/// That of a node which could not be read: whether it is there is not known then.
+pub fn first_pages_of_kib<T: Deref<Target = [u8]>, E>(
+    nodes: impl IntoIterator<Item = Result<Option<T>, E>>,
+) -> Result<Option<u64>, E> {
+    for node in nodes {
+        if let Some(pages) = node?.and_then(|text| pages_of_kib(&text)) {
+            return Ok(Some(pages));
+        }
+    }
+    Ok(None)
 }
 
 /// What was written to the sysfs file `target_kb`: as [`pages_of_kib`], with a newline allowed.

@@ -51,6 +51,21 @@ fn the_floor_is_continuous_and_below_what_is_there() {
 }
 
 #[test]
+fn only_a_node_that_is_absent_gives_way_to_the_next() {
+    let first = |nodes: [Result<Option<&'static [u8]>, u8>; 2]| node::first_pages_of_kib(nodes);
+    assert_eq!(first([Ok(Some(b"4096")), Err(1)]), Ok(Some(MIB * 4)));
+    assert_eq!(first([Ok(None), Ok(Some(b"8192"))]), Ok(Some(MIB * 8)));
+    assert_eq!(
+        first([Ok(Some(b"x")), Ok(Some(b"8192"))]),
+        Ok(Some(MIB * 8))
+    );
+    assert_eq!(first([Ok(None), Ok(None)]), Ok(None));
+    // Nobody knows what a node says that could not be read.
+    assert_eq!(first([Err(1), Ok(Some(b"8192"))]), Err(1));
+    assert_eq!(first([Ok(None), Err(2)]), Err(2));
+}
+
+#[test]
 fn targets_are_in_the_toolstacks_terms() {
     // 512 MiB by the toolstack, of which the guest sees 504.
     let mut target = Target::new(504 * MIB, Some(512 * MIB));

@@ -24,7 +24,7 @@ use kernel::{
 };
 use linux::thread::NoIo;
 use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status, WorkQueue};
-use vbd_core::{Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
+use vbd_core::{Flush, Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::blkif::SECTOR_SIZE;
 
@@ -157,7 +157,10 @@ impl Attachment {
             self.kill(&mut state);
         }
         self.forget_dead(&mut state);
-        let published = state.published.take().ok_or(EINVAL)?;
+        let mut published = state.published.take().ok_or(EINVAL)?;
+        if let Some(flush) = properties.flush {
+            published.ring.core.set_flush(flush);
+        }
         let depth = published.depth();
         let pool = Pool::new(depth, self.device.otherend_id(), properties.persistent)?;
         let disk = match &state.disk {
@@ -350,7 +353,7 @@ impl Attachment {
             logical_block: properties.logical_block,
             physical_block: properties.physical_block,
             max_sectors: MAX_REQUEST_BYTES as u32 / SECTOR_SIZE,
-            write_cache: properties.flush,
+            write_cache: properties.flush.is_some(),
             read_only: properties.read_only,
             removable: properties.removable,
             partitions: !self.placement.is_partition,
@@ -369,6 +372,8 @@ impl Attachment {
         let this = self.clone();
         state.adding = true;
         let spawned = works.try_spawn(GFP_KERNEL, move || {
+            // The bus waits for `adding`, and brings disks back: this one, or that which memory would be written to.
+            let _no_io = NoIo::new();
             // SAFETY: `remove`, which the bus calls before it unregisters the device, waits for `adding` to end and
             // drops the disk.
             let added = unsafe { disk.add(this.device.as_device()) };
@@ -410,6 +415,8 @@ impl Attachment {
 
     /// Waits until the disk is not held any more, or for too long.
     fn wait_for_backend(&self) {
+        // The bus waits for the lock, which is held in all of `lose_patience`.
+        let _no_io = NoIo::new();
         let mut state = self.state.lock();
         while state.link == Link::Held {
             let left = state.patience.left(self.now());
@@ -444,7 +451,11 @@ impl Attachment {
             properties.logical_block,
             when(properties.read_only, "read-only, "),
             when(properties.removable, "removable, "),
-            when(!properties.flush, "no "),
+            match properties.flush {
+                Some(Flush::Cache) => "",
+                Some(Flush::Barrier) => "barriers for the ",
+                None => "no ",
+            },
             when(properties.persistent, ", persistent grants"),
         );
     }

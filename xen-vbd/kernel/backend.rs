@@ -15,6 +15,7 @@ fn nodes(device: &Device) -> Result<BackendNodes> {
         physical_sector_size: device.read_backend_u64(b"physical-sector-size")?,
         info: device.read_backend_u64(b"info")?,
         feature_flush_cache: device.read_backend_u64(b"feature-flush-cache")?,
+        feature_barrier: device.read_backend_u64(b"feature-barrier")?,
         feature_persistent: device.read_backend_u64(b"feature-persistent")?,
     })
 }

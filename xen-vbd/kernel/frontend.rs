@@ -10,7 +10,7 @@ use vbd_core::{Family, Placement};
 use xen_bus::{Device, DeviceRef, Driver, Frontend};
 use xen_sys::XenbusState;
 
-use crate::{attachment::Attachment, backend, minors::Reserved, params, ring_page::Published};
+use crate::{attachment::Attachment, backend, params, places::Reserved, ring_page::Published};
 
 global_lock! {
     // SAFETY: `Works::start` is called when the module is loaded, before there can be a device.
@@ -60,9 +60,9 @@ impl Driver for VbdDriver {
             );
             return Err(ENODEV);
         }
-        let minors = Reserved::new(placement.minors).inspect_err(|_| {
+        let place = Reserved::new(placement).inspect_err(|_| {
             pr_err!(
-                "{}: another vbd is {} already\n",
+                "{}: another vbd is {} already, or has its minor numbers: give each a name of its own\n",
                 device.name(),
                 placement.name.as_str()
             );
@@ -73,7 +73,7 @@ impl Driver for VbdDriver {
             Vbd {
                 attachment,
                 works,
-                _minors: minors,
+                _place: place,
             },
             GFP_KERNEL,
         )?)
@@ -84,7 +84,7 @@ impl Driver for VbdDriver {
 pub(crate) struct Vbd {
     attachment: Arc<Attachment>,
     works: Arc<WorkQueue>,
-    _minors: Reserved,
+    _place: Reserved,
 }
 
 impl Frontend for Vbd {

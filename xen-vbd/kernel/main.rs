@@ -19,8 +19,8 @@ mod attachment;
 mod backend;
 mod frontend;
 mod gate;
-mod minors;
 mod params;
+mod places;
 mod pool;
 mod queue;
 mod ring_page;
@@ -61,7 +61,7 @@ impl kernel::Module for XenVbd {
             pr_err!("block major 202 is taken: unload xen-blkfront first, or boot with xen_nopv\n");
         })?;
         // SAFETY: this function runs once, before anything else of the module.
-        unsafe { minors::init() };
+        unsafe { places::init() };
         // SAFETY: as above.
         let works =
             unsafe { frontend::Works::start(Arc::new(WorkQueue::new(c"xen_vbd")?, GFP_KERNEL)?) };

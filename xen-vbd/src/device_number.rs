@@ -179,6 +179,14 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// Whether two vbds cannot be there at once: they share a minor number, or a name in `/dev`, that of a partition
+    /// which one of them has or may have included. A classic and an extended number may mean the same disk.
+    pub fn conflicts(&self, other: &Self) -> bool {
+        let whole = !self.is_partition || !other.is_partition;
+        let same_name = self.index == other.index && (whole || self.name == other.name);
+        same_name || self.minors.overlaps(&other.minors)
+    }
+
     /// The placement of virtual device number `vdev`, the content of the frontend's node
     /// `virtual-device`.
     pub fn of(vdev: u32) -> Result<Self, BadDeviceNumber> {

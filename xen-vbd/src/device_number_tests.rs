@@ -120,6 +120,28 @@ fn overlapping_minors() {
     assert!(minors(u32::MAX, 16).overlaps(&minors(u32::MAX - 1, 2)));
 }
 
+#[test]
+fn two_ways_to_say_one_disk() {
+    let conflict = |a, b| {
+        let (a, b) = (Placement::of(a).unwrap(), Placement::of(b).unwrap());
+        assert_eq!(a.conflicts(&b), b.conflicts(&a));
+        a.conflicts(&b)
+    };
+    let classic = |disk: u32, part: u32| 202 << 8 | disk << 4 | part;
+    let extended = |disk: u32, part: u32| 1 << 28 | disk << 8 | part;
+    // xvdb is minor 16 or 256: no number is shared, but the name is.
+    assert!(conflict(classic(1, 0), extended(1, 0)));
+    assert!(conflict(classic(1, 3), extended(1, 3)));
+    // The partition xvdb3 of a disk, and a vbd of that name.
+    assert!(conflict(classic(1, 0), extended(1, 3)));
+    assert!(conflict(classic(1, 3), extended(1, 0)));
+    // The minor numbers of xvdb and those of the extended xvda.
+    assert!(conflict(classic(1, 0), extended(0, 0)));
+    assert!(!conflict(classic(1, 3), extended(1, 4)));
+    assert!(!conflict(classic(1, 0), extended(2, 0)));
+    assert!(!conflict(classic(1, 0), classic(2, 0)));
+}
+
 /// Mainline's recursive naming rule, as an oracle.
 fn column(n: u32) -> String {
     let last = char::from(b'a' + (n % 26) as u8);

@@ -29,4 +29,4 @@ pub use device_number::{
 };
 pub use patience::Patience;
 pub use properties::{capacity, BackendNodes, BadProperty, Properties, MAX_LOGICAL_BLOCK};
-pub use queue::{Counters, Direction, Outcome, Queue, Slot, Violation, MAX_REQUEST_BYTES};
+pub use queue::{Counters, Direction, Flush, Outcome, Queue, Slot, Violation, MAX_REQUEST_BYTES};

@@ -9,6 +9,8 @@ use core::fmt;
 
 use xen_sys::blkif::{VdiskInfo, SECTOR_SIZE};
 
+use crate::Flush;
+
 /// The largest logical block that fits a segment: one granted page.
 pub const MAX_LOGICAL_BLOCK: u32 = 4096;
 /// The largest physical block believed; beyond it the hint says nothing useful.
@@ -29,6 +31,8 @@ pub struct BackendNodes {
     pub info: Option<u64>,
     /// `feature-flush-cache`.
     pub feature_flush_cache: Option<u64>,
+    /// `feature-barrier`.
+    pub feature_barrier: Option<u64>,
     /// `feature-persistent`.
     pub feature_persistent: Option<u64>,
 }
@@ -81,8 +85,8 @@ pub struct Properties {
     pub removable: bool,
     /// A CD-ROM: an HVM guest has the emulated drive instead.
     pub cdrom: bool,
-    /// The backend has a write cache and flushes it on request.
-    pub flush: bool,
+    /// The backend has a write cache and empties it on request, in this way.
+    pub flush: Option<Flush>,
     /// The backend maps our pages once and keeps them mapped.
     pub persistent: bool,
 }
@@ -108,6 +112,11 @@ impl Properties {
         let info = u32::try_from(info).map_err(|_| BadProperty::Info(info))?;
         let info = VdiskInfo::from_bits_retain(info);
         let on = |feature: Option<u64>| feature.is_some_and(|value| value != 0);
+        let flush = match (on(nodes.feature_flush_cache), on(nodes.feature_barrier)) {
+            (true, _) => Some(Flush::Cache),
+            (false, true) => Some(Flush::Barrier),
+            (false, false) => None,
+        };
         Ok(Self {
             sectors: capacity(nodes.sectors, logical_block)?,
             logical_block,
@@ -115,7 +124,7 @@ impl Properties {
             read_only: info.contains(VdiskInfo::READONLY),
             removable: info.contains(VdiskInfo::REMOVABLE),
             cdrom: info.contains(VdiskInfo::CDROM),
-            flush: on(nodes.feature_flush_cache),
+            flush,
             persistent: on(nodes.feature_persistent),
         })
     }
@@ -123,14 +132,16 @@ impl Properties {
 
 impl Properties {
     /// Whether a disk with these properties can stand for one with the `other`: what the block layer was told when
-    /// the disk was added must still hold. The capacity may change, and how pages are shared is our matter.
+    /// the disk was added must still hold. The capacity may change; how pages are shared and by which operation the cache
+    /// is emptied is our matter.
     pub fn is_same_disk(&self, other: &Self) -> bool {
         let comparable = Self {
             sectors: other.sectors,
             persistent: other.persistent,
+            flush: other.flush,
             ..*self
         };
-        comparable == *other
+        comparable == *other && self.flush.is_some() == other.flush.is_some()
     }
 }
 
@@ -181,7 +192,7 @@ mod tests {
             read_only: false,
             removable: false,
             cdrom: false,
-            flush: false,
+            flush: None,
             persistent: false,
         };
         assert_eq!(got, want);
@@ -195,6 +206,7 @@ mod tests {
             physical_sector_size: Some(16384),
             info: Some(7),
             feature_flush_cache: Some(1),
+            feature_barrier: Some(1),
             feature_persistent: Some(1),
         };
         let got = Properties::negotiate(&nodes).unwrap();
@@ -202,14 +214,33 @@ mod tests {
             (got.sectors, got.logical_block, got.physical_block),
             (20480, 4096, 16384)
         );
-        assert!(got.read_only && got.removable && got.cdrom && got.flush && got.persistent);
+        assert!(got.read_only && got.removable && got.cdrom && got.persistent);
+        assert_eq!(got.flush, Some(Flush::Cache));
         let off = BackendNodes {
             feature_flush_cache: Some(0),
+            feature_barrier: Some(0),
             feature_persistent: Some(0),
             ..nodes
         };
         let got = Properties::negotiate(&off).unwrap();
-        assert!(!got.flush && !got.persistent);
+        assert!(got.flush.is_none() && !got.persistent);
+    }
+
+    #[test]
+    fn a_barrier_stands_in_for_the_flush_that_is_not_there() {
+        let flush = |feature_flush_cache, feature_barrier| {
+            let nodes = BackendNodes {
+                feature_flush_cache,
+                feature_barrier,
+                ..plain()
+            };
+            Properties::negotiate(&nodes).unwrap().flush
+        };
+        assert_eq!(flush(None, Some(1)), Some(Flush::Barrier));
+        assert_eq!(flush(Some(0), Some(1)), Some(Flush::Barrier));
+        assert_eq!(flush(Some(1), Some(0)), Some(Flush::Cache));
+        assert_eq!(flush(Some(1), None), Some(Flush::Cache));
+        assert_eq!(flush(None, None), None);
     }
 
     #[test]
@@ -291,12 +322,18 @@ mod tests {
                 ..disk
             },
             Properties {
-                flush: true,
+                flush: Some(Flush::Cache),
                 ..disk
             },
         ] {
             assert!(!disk.is_same_disk(&other), "{other:?}");
+            assert!(!other.is_same_disk(&disk), "{other:?}");
         }
+        let with = |flush| Properties {
+            flush: Some(flush),
+            ..disk
+        };
+        assert!(with(Flush::Cache).is_same_disk(&with(Flush::Barrier)));
     }
 
     #[test]
@@ -310,7 +347,8 @@ mod tests {
     prop_compose! {
         fn any_nodes()(
             sectors: Option<u64>, sector_size: Option<u64>, physical_sector_size: Option<u64>,
-            info: Option<u64>, feature_flush_cache: Option<u64>, feature_persistent: Option<u64>,
+            info: Option<u64>, feature_flush_cache: Option<u64>, feature_barrier: Option<u64>,
+            feature_persistent: Option<u64>,
             shift in 0u32..20, regular: bool,
         ) -> BackendNodes {
             BackendNodes {
@@ -319,6 +357,7 @@ mod tests {
                 physical_sector_size,
                 info,
                 feature_flush_cache,
+                feature_barrier,
                 feature_persistent,
             }
         }

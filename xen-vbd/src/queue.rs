@@ -8,7 +8,8 @@ use core::ops::DerefMut;
 use ring::{FrontRing, Notify, RingViolation};
 use xen_sys::blkif::{
     BlkifRequest, BlkifResponse, BlkifRwRequest, BlkifSegment, MAX_SEGMENTS_PER_REQUEST,
-    OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_OKAY, SECTORS_PER_PAGE, SECTOR_SIZE,
+    OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, OP_WRITE_BARRIER, RSP_EOPNOTSUPP, RSP_OKAY,
+    SECTORS_PER_PAGE, SECTOR_SIZE,
 };
 use xen_sys::{GrantRef, PAGE_SIZE};
 
@@ -22,6 +23,25 @@ pub enum Direction {
     Read,
     /// From the granted pages to the disk.
     Write,
+}
+
+/// The operation by which a backend empties its write cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// `feature-flush-cache`.
+    Cache,
+    /// `feature-barrier`, of old backends and of tapdisk's: a barrier without data does as much as a flush, and keeps
+    /// the order of writes besides.
+    Barrier,
+}
+
+impl Flush {
+    const fn operation(self) -> u8 {
+        match self {
+            Self::Cache => OP_FLUSH_DISKCACHE,
+            Self::Barrier => OP_WRITE_BARRIER,
+        }
+    }
 }
 
 /// What the backend answered.
@@ -153,6 +173,7 @@ pub struct Queue<T, S> {
     slots: S,
     tokens: PhantomData<T>,
     handle: u16,
+    flush: Flush,
     broken: bool,
     counters: Counters,
 }
@@ -166,9 +187,15 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
             slots,
             tokens: PhantomData,
             handle,
+            flush: Flush::Cache,
             broken: false,
             counters: Counters::default(),
         }
+    }
+
+    /// Says how this backend flushes, if not by [`Flush::Cache`].
+    pub fn set_flush(&mut self, flush: Flush) {
+        self.flush = flush;
     }
 
     /// Requests that the ring holds, which is also the range of tags.
@@ -238,8 +265,9 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
     /// in flight already.
     #[inline(never)]
     pub fn submit_flush(&mut self, tag: usize, token: T) -> Result<(), T> {
-        let request = BlkifRwRequest::new(OP_FLUSH_DISKCACHE, self.handle, tag as u64, 0);
-        self.push(tag, OP_FLUSH_DISKCACHE, &request, token)
+        let operation = self.flush.operation();
+        let request = BlkifRwRequest::new(operation, self.handle, tag as u64, 0);
+        self.push(tag, operation, &request, token)
     }
 
     #[inline]

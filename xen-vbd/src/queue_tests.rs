@@ -3,7 +3,7 @@ use super::*;
 use proptest::prelude::*;
 use ring::{BackRing, SharedMemory};
 use std::string::ToString;
-use std::vec::Vec;
+use std::{vec, vec::Vec};
 use xen_sys::blkif::{RSP_ERROR, SECTORS_PER_PAGE};
 
 const HANDLE: u16 = 51776;
@@ -105,6 +105,18 @@ fn a_write_and_a_flush_on_the_wire() {
         flush,
         BlkifRwRequest::new(OP_FLUSH_DISKCACHE, HANDLE, 31, 0)
     );
+}
+
+#[test]
+fn a_flush_of_a_backend_that_knows_barriers_only() {
+    let (mut queue, mut back, _) = pair();
+    queue.set_flush(Flush::Barrier);
+    queue.submit_flush(3, 1).unwrap();
+    let _ = queue.commit();
+    let flush = back.next_request().unwrap().unwrap().as_rw();
+    assert_eq!(flush, BlkifRwRequest::new(OP_WRITE_BARRIER, HANDLE, 3, 0));
+    answer(&mut back, 3, OP_WRITE_BARRIER, RSP_OKAY);
+    assert_eq!(collect(&mut queue), (vec![(1, Outcome::Done)], Ok(())));
 }
 
 #[test]

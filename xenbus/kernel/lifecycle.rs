@@ -67,9 +67,10 @@ impl Device {
         let _no_io = NoIo::new();
         let frontend = (driver.probe)(&device.into())?;
         device.connecting.store(true, Ordering::Release);
+        device.refresh_state();
         device.core.lock().bound = Some(Bound {
             driver,
-            machine: Machine::new(),
+            machine: Machine::following(device.shown()),
             frontend: Some(frontend),
             watch: None,
             complained: false,

@@ -119,6 +119,14 @@ impl Machine {
         }
     }
 
+    /// As [`Machine::new`], for a device whose `state` node says `found`. A machine that crashed, or was replaced by
+    /// kexec, has left there what it had announced: rings which a backend that is bound just now may be about to map.
+    pub const fn following(found: XenbusState) -> Machine {
+        let mut machine = Self::new();
+        machine.offered = matches!(found, XenbusState::Initialised | XenbusState::Connected);
+        machine
+    }
+
     /// The next thing to do, if there is one.
     pub fn next_action(&mut self) -> Option<Action> {
         let action = self.actions.first_mut()?.take()?;
@@ -270,6 +278,9 @@ impl Machine {
         use XenbusState as S;
         match self.backend.state {
             PeerState::Is(S::Connected | S::Reconfiguring | S::Reconfigured) => {
+                self.begin_closing(Why::Reset, now);
+            }
+            PeerState::Is(S::Initialising | S::InitWait | S::Initialised) if self.offered => {
                 self.begin_closing(Why::Reset, now);
             }
             PeerState::Is(S::Closing) => self.closed(Why::Reset, now),

@@ -147,6 +147,11 @@ impl Blkback {
 
     fn serve(&mut self, request: &BlkifRequest) -> Result<(), Status> {
         match request.operation() {
+            // Empty, a barrier is a flush.
+            OP_WRITE_BARRIER if request.as_rw().nr_segments == 0 => {
+                self.flushes += 1;
+                Ok(())
+            }
             op @ (OP_READ | OP_WRITE | OP_WRITE_BARRIER) => {
                 let rw = request.as_rw();
                 let count = usize::from(rw.nr_segments);

@@ -27,7 +27,8 @@ fn it_comes_up_and_works() {
     assert_eq!(world.driver.state(), S::Connected);
     let properties = world.properties.unwrap();
     assert_eq!(properties.sectors, SECTORS as u64);
-    assert!(properties.flush && !properties.read_only);
+    assert_eq!(properties.flush, Some(vbd_core::Flush::Cache));
+    assert!(!properties.read_only);
     world.use_disk(1);
 }
 

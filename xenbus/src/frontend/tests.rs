@@ -361,6 +361,45 @@ fn a_fault_recovers_ever_more_slowly_and_is_forgiven_after_a_good_while() {
     assert_eq!(world.now - before, BACKOFF_MIN);
 }
 
+/// A backend is bound anew while the nodes are those of a machine that crashed.
+#[test]
+fn rings_of_a_former_machine_are_withdrawn_before_others_are_made() {
+    for found in [S::Initialised, S::Connected] {
+        for state in [S::Initialising, S::InitWait] {
+            let mut world = World::new(Kind::Blkback, state);
+            world.machine = Machine::following(found);
+            world.input(Input::Backend(world.backend));
+            assert_eq!(world.states_written(), [S::Closing]);
+            // It may map the former rings at any time until it has seen that they are gone.
+            world.input(Input::Backend(world.backend));
+            assert!(!world.log.contains(&Action::Publish), "{:?}", world.log);
+            world.settle();
+            assert!(world.machine.is_connected(), "{:?}", world.log);
+            assert_eq!(
+                world.states_written(),
+                [
+                    S::Closing,
+                    S::Closed,
+                    S::Initialising,
+                    S::Initialised,
+                    S::Connected
+                ]
+            );
+        }
+    }
+    // Nothing was offered, or the backend has let go.
+    for (found, state) in [
+        (S::Initialising, S::InitWait),
+        (S::Closed, S::InitWait),
+        (S::Connected, S::Closed),
+    ] {
+        let mut world = World::new(Kind::Blkback, state);
+        world.machine = Machine::following(found);
+        world.input(Input::Backend(world.backend));
+        assert_eq!(world.states_written().first(), Some(&S::Initialising));
+    }
+}
+
 #[test]
 fn failures_of_the_driver() {
     let mut machine = Machine::new();

@@ -181,6 +181,7 @@ impl World {
             physical_sector_size: number("physical-sector-size"),
             info: number("info"),
             feature_flush_cache: number("feature-flush-cache"),
+            feature_barrier: number("feature-barrier"),
             feature_persistent: number("feature-persistent"),
         };
         Properties::negotiate(&nodes).ok().filter(|_| !refused)
