@@ -278,14 +278,18 @@ impl Shared {
             true => None,
             false => Some(Pass::new(self)?),
         };
-        let limit = self.limit();
-        let deadline = now_ms().saturating_add(limit);
-        // The worker is who brings the store there: it would wait for itself.
-        let here = || !matches!(self.link(), Link::Down | Link::Opening) || self.is_worker();
-        if !here() {
+        let here = || !matches!(self.link(), Link::Down | Link::Opening);
+        // The worker is who brings the store there: it would wait for itself. Once the bus goes nobody does.
+        let vain = || self.is_worker() || self.leaving.load(Ordering::Relaxed);
+        if !here() && !vain() {
+            let limit = Some(self.limit());
             self.changed
-                .wait(Sleep::Killable, Some(REQUEST_LIMIT), here)?;
+                .wait(Sleep::Killable, limit, || here() || vain())?;
+            if !here() && !vain() {
+                self.note_silence(op);
+            }
         }
+        let deadline = now_ms().saturating_add(self.limit());
         match self.link() {
             Link::Up => self.exchange_on(epoch, op, tx_id, parts, deadline),
             Link::Down | Link::Opening => Err(ETIMEDOUT),

@@ -15,11 +15,14 @@ mod message;
 use crate::service::{shared, Shared};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use file::UserFile;
+use kernel::error::code::ENFILE;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 use linux::file::Device;
 use linux::thread::{should_stop, Sleep, Thread, WaitQueue, Work};
 
+/// Most files that are open or not cleared away yet: closing is faster than clearing away.
+const FILES: usize = 256;
 /// Most watches of all files together. The store allows a guest 128 if its administrator says nothing else, and the
 /// devices need some.
 const WATCHES: usize = 112;
@@ -59,7 +62,11 @@ impl Users {
     }
 
     fn add(&self, file: Arc<UserFile>) -> Result {
-        Ok(self.files.lock().push(file, GFP_KERNEL)?)
+        let mut files = self.files.lock();
+        if files.len() >= FILES {
+            return Err(ENFILE);
+        }
+        Ok(files.push(file, GFP_KERNEL)?)
     }
 
     /// Has the thread look at the files.
@@ -139,5 +146,6 @@ impl Drop for StoreDevice {
         self.device = None;
         // What closed files still have at the store is ended with all else, when the bus goes.
         self.shared.leaving.store(true, Ordering::Relaxed);
+        self.shared.changed.wake_all();
     }
 }

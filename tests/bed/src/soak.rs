@@ -3,7 +3,7 @@
 //! given back, backends restart, modules are unloaded and loaded, with I/O before, after and meanwhile, each byte checked.
 //! In the end nothing may be owned that was not owned in the beginning.
 //!
-//! The order is [`Plan`]'s, from a seed: the same seed brings the same steps. What a step does is in `soak/*.sh`.
+//! The order is `Plan`'s, from a seed: the same seed brings the same steps. What a step does is in `soak/*.sh`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -69,13 +69,13 @@ pub fn add_guest_programs(image: &mut Image, to: &Path) -> Result<()> {
 /// The guest's program that dom0 has too, to be the other side of the guest's grants.
 const OTHER_SIDE: (&str, &str) = ("grant-file", "programs/grant-file.c");
 
-/// The source of [`OTHER_SIDE`].
+/// The source of the program for dom0.
 pub fn other_side() -> Result<&'static [u8]> {
     let file = GUEST.get_file(OTHER_SIDE.1);
     Ok(file.context("there is no grant-file.c")?.contents())
 }
 
-/// Compiles [`OTHER_SIDE`] and puts it into an image.
+/// Compiles the program for dom0 and puts it into an image.
 pub fn add_other_side(image: &mut Image, to: &Path) -> Result<()> {
     let sources = tempfile::tempdir()?;
     GUEST.extract(sources.path())?;

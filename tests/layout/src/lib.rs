@@ -136,6 +136,8 @@ fn c_type(name: &str) -> Option<String> {
     }
     Some(match name {
         "grant_entry_v2" => format!("union {name}"),
+        // Declared within another: bindgen puts that one's name before it.
+        "gnttab_copy_gnttab_copy_ptr" => "struct gnttab_copy_ptr".to_owned(),
         _ => format!("struct {name}"),
     })
 }

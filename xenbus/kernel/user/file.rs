@@ -66,8 +66,8 @@ pub(super) struct State {
 impl State {
     fn new() -> Result<Self> {
         Ok(Self {
-            requests: KVec::with_capacity(PENDING, GFP_KERNEL)?,
-            replies: KVec::with_capacity(PENDING, GFP_KERNEL)?,
+            requests: KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?,
+            replies: KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?,
             busy: false,
             watches: KVec::new(),
             transactions: Transactions::new(),
@@ -133,7 +133,7 @@ pub(super) struct UserFile {
 static EMPTY: Assembler = Assembler::new();
 
 fn assembler() -> Result<KBox<Assembler>> {
-    let mut assembler = KBox::<Assembler>::new_uninit(GFP_KERNEL)?;
+    let mut assembler = KBox::<Assembler>::new_uninit(GFP_KERNEL_ACCOUNT)?;
     // SAFETY: The box has room for the value, which is plain numbers that may be copied.
     unsafe {
         assembler.as_mut_ptr().copy_from_nonoverlapping(&EMPTY, 1);
@@ -256,7 +256,7 @@ impl File for UserFile {
                 due: AtomicBool::new(false),
                 closed: AtomicBool::new(false),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         file.shared.users.add(file.clone())?;
         Ok(file)
