@@ -5,7 +5,8 @@ use core::ptr::{from_mut, from_ref};
 use xen_sys::generated as sys;
 use xen_sys::{
     Domid, Gfn, GrantCopy, GrantMap, GrantTableSize, GrantUnmap, Hypervisor, PhysmapSpace, Port,
-    PortBinding, PortStatus, Result, ShutdownReason, Suspended, VcpuId, Version, WatchdogId, XenError,
+    PortBinding, PortStatus, Result, ShutdownReason, Suspended, VcpuId, Version, WatchdogId,
+    XenError,
 };
 
 use crate::call::hypercall;
