@@ -74,7 +74,7 @@ struct xenpv_file {	/* what an open file's private data points to */
 struct xenpv_file_device *xenpv_file_register(const char *name, const struct xenpv_file_hooks *hooks);
 void xenpv_file_unregister(struct xenpv_file_device *device);
 
-/* hypervisor.c; mirrored by File in linux/src/hypervisor.rs */
+/* hypervisor.c; mirrored by File in xen-platform-pci/src/hypervisor.rs */
 enum xenpv_hypervisor_file {
 	XENPV_HYPERVISOR_TYPE,
 	XENPV_HYPERVISOR_GUEST_TYPE,

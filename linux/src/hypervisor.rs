@@ -7,27 +7,8 @@ use kernel::{error::to_result, ffi, prelude::*};
 
 use crate::room::Room;
 
-/// `enum xenpv_hypervisor_file` in `linux/c/xenpv.h`: which file, named after its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-#[expect(missing_docs, reason = "named after the files")]
-pub enum File {
-    Type,
-    GuestType,
-    Uuid,
-    VersionMajor,
-    VersionMinor,
-    VersionExtra,
-    Compiler,
-    CompiledBy,
-    CompileDate,
-    Capabilities,
-    Changeset,
-    VirtualStart,
-    PageSize,
-    Features,
-    BuildId,
-}
+/// Which file: a number of `enum xenpv_hypervisor_file` in `linux/c/xenpv.h`. What they are called is for [`Files`] to know.
+pub type File = u32;
 
 extern "C" {
     // linux/c/hypervisor.c

@@ -4,8 +4,8 @@
 
 use core::fmt;
 use kernel::prelude::*;
-use linux::hypervisor::{Directory, File, Files};
-use platform_core::hypervisor::{self as core_files, Failure};
+use linux::hypervisor::{self, Directory, Files};
+use platform_core::hypervisor::{print, Failure, File};
 use xen_hypercall::Xen;
 
 /// The files; they disappear on drop.
@@ -23,30 +23,11 @@ pub(crate) fn show() -> Result<Shown> {
 pub(crate) struct AboutXen;
 
 impl Files for AboutXen {
-    fn print(file: File, into: &mut dyn fmt::Write) -> Result {
-        core_files::print(of(file), &Xen, into).map_err(|failure| match failure {
+    fn print(file: hypervisor::File, into: &mut dyn fmt::Write) -> Result {
+        let file = File::from_number(file).ok_or(EINVAL)?;
+        print(file, &Xen, into).map_err(|failure| match failure {
             Failure::Xen(error) => xen_hypercall::to_error(error),
             Failure::NoRoom => EINVAL,
         })
-    }
-}
-
-fn of(file: File) -> core_files::File {
-    match file {
-        File::Type => core_files::File::Type,
-        File::GuestType => core_files::File::GuestType,
-        File::Uuid => core_files::File::Uuid,
-        File::VersionMajor => core_files::File::VersionMajor,
-        File::VersionMinor => core_files::File::VersionMinor,
-        File::VersionExtra => core_files::File::VersionExtra,
-        File::Compiler => core_files::File::Compiler,
-        File::CompiledBy => core_files::File::CompiledBy,
-        File::CompileDate => core_files::File::CompileDate,
-        File::Capabilities => core_files::File::Capabilities,
-        File::Changeset => core_files::File::Changeset,
-        File::VirtualStart => core_files::File::VirtualStart,
-        File::PageSize => core_files::File::PageSize,
-        File::Features => core_files::File::Features,
-        File::BuildId => core_files::File::BuildId,
     }
 }

@@ -7,10 +7,25 @@ use core::fmt::{self, Write};
 
 use xen_sys::{About, Hypervisor, XenError};
 
-/// A file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after the files")]
-pub enum File {
+/// Defines the files from one list.
+macro_rules! files {
+    ($($name:ident),* $(,)?) => {
+        /// A file.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "named after the files")]
+        pub enum File {
+            $($name,)*
+        }
+
+        impl File {
+            /// Every file, each at its number.
+            pub const ALL: &'static [File] = &[$(File::$name,)*];
+        }
+    };
+}
+
+// In the order of `enum xenpv_hypervisor_file` in `linux/c/xenpv.h`, which numbers them.
+files! {
     Type,
     GuestType,
     Uuid,
@@ -26,6 +41,14 @@ pub enum File {
     PageSize,
     Features,
     BuildId,
+}
+
+impl File {
+    /// The file of this number.
+    pub fn from_number(number: u32) -> Option<File> {
+        let index = usize::try_from(number).ok()?;
+        Self::ALL.get(index).copied()
+    }
 }
 
 /// Why a file has nothing to say.

@@ -45,6 +45,28 @@ const FILES: [(File, Option<Call>, &str); 15] = [
     ),
 ];
 
+/// The numbers are C's: see there for the names.
+#[test]
+fn each_file_has_the_number_that_the_header_gives_it() {
+    let header = include_str!("../../../linux/c/xenpv.h");
+    let names = header
+        .split_once("enum xenpv_hypervisor_file {")
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map(|(names, _)| names.split(',').map(str::trim))
+        .expect("the header has the enum");
+    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    assert_eq!(names.len(), FILES.len());
+    for (number, name) in names.into_iter().enumerate() {
+        let file = File::from_number(number as u32).expect("a file for each number");
+        assert_eq!(file, FILES[number].0);
+        // VersionMajor is …_MAJOR there, and so on.
+        let word = name.rsplit("HYPERVISOR_").next().unwrap().replace('_', "");
+        let ours = format!("{file:?}").to_uppercase();
+        assert!(ours.ends_with(&word), "{name} is not {file:?}");
+    }
+    assert_eq!(File::from_number(FILES.len() as u32), None);
+}
+
 #[test]
 fn each_file_says_what_xen_says() {
     let xen = FakeXen::new(1, 0);
