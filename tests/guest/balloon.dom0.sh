@@ -21,3 +21,12 @@ wait_for 30 small
 sync_send limited
 sync_wait up-after-reload 600
 xl mem-set "$DOMAIN" $((static / 1024))
+sync_wait hide 600
+node=/local/domain/$(xl domid "$DOMAIN")/memory/static-max
+xenstore-chmod "$node" n0
+xl mem-set "$DOMAIN" $((static / 1024 - 64))
+sync_send hidden
+sync_wait show 600
+xenstore-chmod "$node" n0 "r$(xl domid "$DOMAIN")"
+sync_wait up-at-last 600
+xl mem-set "$DOMAIN" $((static / 1024))

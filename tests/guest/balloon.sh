@@ -3,6 +3,7 @@
 # name: The balloon follows memory/target down and up, keeps its floor, survives reloads, shows mainline's files
 # timeout: 120
 # load: xen-platform-pci,xen-balloon
+# allow: memory/target or memory/static-max cannot be read (EACCES)
 . ./lib.sh
 D=/sys/devices/system/xen_memory/xen_memory0
 total() { sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
@@ -68,6 +69,19 @@ sync_send up-after-reload
 wait_for 30 has "$full"
 equal "MemTotal after all" "$(total)" "$all"
 echo "reloaded with 64 MiB out"
+
+# Nodes that cannot be read are read when they can, though nothing changes in them.
+rmmod xen_balloon
+sync_send hide
+sync_wait hidden 400
+insert xen-balloon
+wait_for 20 kernel_log "memory/target or memory/static-max cannot be read"
+equal "the balloon with a target that it cannot know" "$(current)" "$full"
+sync_send show
+wait_for 30 has $((full - 65536))
+sync_send up-at-last
+wait_for 30 has "$full"
+echo "followed what could not be read at first"
 
 # The memory is good: what is written to a large file comes back.
 head -c 67108864 /dev/urandom >/tmp/data

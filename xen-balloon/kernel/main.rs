@@ -16,7 +16,6 @@
 
 use kernel::{prelude::*, sync::Arc};
 use linux_memory::Subsystem;
-use xen_bus::store::Watch;
 
 mod files;
 mod store;
@@ -38,7 +37,7 @@ module! {
 
 /// What the module holds while it is loaded. Field order matters: nothing asks for work any more when the worker goes.
 struct XenBalloon {
-    _watch: Watch,
+    _following: store::Following,
     _files: Subsystem<files::BalloonFiles>,
     _worker: worker::Worker,
 }
@@ -55,7 +54,8 @@ impl kernel::Module for XenBalloon {
             );
         })?;
         Ok(Self {
-            _watch: store::watch()?,
+            // SAFETY: As above.
+            _following: unsafe { store::Following::start() }?,
             _files: files,
             _worker: worker,
         })
