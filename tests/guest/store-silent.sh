@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: xenstored stops and goes on: a late one is waited for, a stuck one keeps neither insmod nor rmmod
-# timeout: 150
+# name: xenstored stops, goes on and takes no watch: it is waited for and asked again, and keeps neither insmod nor rmmod
+# timeout: 170
 # load: none
 # allow: xenstored does not answer
+# allow: in xenstore (E2BIG), and perhaps others
+# allow: the toolstack asks for "hop"
 . ./lib.sh
 
 DEVICES=/sys/bus/xenpv/devices
@@ -26,6 +28,17 @@ within 10 insert xen-platform-pci
 wait_for 20 kernel_log "xenstored does not answer"
 no_devices || fail "devices without xenstored: $(ls $DEVICES)"
 sync_send continue-1
+
+# It is there now, but does not take all watches: those of the devices and of the two control nodes.
+wait_for 60 kernel_log "in xenstore (E2BIG), and perhaps others"
+at_least "watches that are refused" "$(report store unregistered_watches)" 1
+sync_send refused
+sync_wait allowed 200
+wait_for 10 kernel_log "all is watched in xenstore again"
+equal "lines about refused watches" "$(dmesg | grep -cF 'in xenstore (E2BIG)')" 1
+equal "watches that are refused still" "$(report store unregistered_watches)" 0
+wait_for 10 kernel_log 'the toolstack asks for "hop"'
+echo "what it refused to watch was watched later"
 wait_for 60 [ -d $DEVICES/vbd-51776 ]
 wait_for 10 [ -d $DEVICES/vif-0 ]
 kernel_log "connected to xenstored" || fail "no line says that xenstored is there"

@@ -12,6 +12,8 @@ pub struct Counters {
     pub devices: usize,
     /// Watches.
     pub watches: usize,
+    /// Those that the store does not know of.
+    pub unregistered_watches: usize,
     /// Requests that wait for a reply.
     pub requests: usize,
     /// Replies that came after their request was given up.
@@ -38,6 +40,7 @@ impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "devices {}", self.devices)?;
         writeln!(f, "watches {}", self.watches)?;
+        writeln!(f, "unregistered_watches {}", self.unregistered_watches)?;
         writeln!(f, "requests {}", self.requests)?;
         writeln!(f, "late_replies {}", self.late_replies)?;
         writeln!(f, "bad_replies {}", self.bad_replies)?;
@@ -56,15 +59,23 @@ pub fn counters() -> Counters {
     let Ok(shared) = shared() else {
         return Counters::default();
     };
-    let (client, requests) = {
+    let (client, requests, epoch) = {
         let io = shared.io.lock();
-        (io.client.counters(), io.client.in_flight())
+        (
+            io.client.counters(),
+            io.client.in_flight(),
+            io.client.epoch(),
+        )
     };
-    let watches = shared.book.lock().len();
+    let (watches, unregistered_watches) = {
+        let book = shared.book.lock();
+        (book.len(), book.unregistered(epoch))
+    };
     let devices = shared.devices.lock().len();
     Counters {
         devices,
         watches,
+        unregistered_watches,
         requests,
         late_replies: client.late_replies,
         bad_replies: client.bad_replies,

@@ -13,6 +13,7 @@ use kernel::{alloc::AllocError, prelude::*};
 use linux::thread::{now_ms, should_stop, NoIo, Sleep, WaitQueue};
 use xenbus::client::{BeginError, Client, Refused};
 use xenbus::table::RequestId;
+use xenbus::transaction::Scope;
 use xenbus::wire::{Header, Operation};
 use xenbus::Millis;
 
@@ -82,8 +83,6 @@ struct Outgoing {
 pub(crate) struct Io {
     pub(crate) client: KBox<Client<Arc<Waiter>, REQUESTS>>,
     pub(crate) connection: Option<Connection>,
-    /// Counts the connections: another one when transactions are lost.
-    epoch: u32,
     outgoing: KVec<Outgoing>,
     /// Transactions that nobody will end: the store allows a guest few.
     orphans: KVec<u32>,
@@ -105,7 +104,6 @@ impl Io {
         Ok(Self {
             client,
             connection: None,
-            epoch: 0,
             outgoing: KVec::new(),
             orphans: KVec::with_capacity(ORPHANS, GFP_KERNEL)?,
         })
@@ -138,7 +136,7 @@ impl Io {
     fn begin(
         &mut self,
         op: Operation,
-        tx_id: u32,
+        scope: Scope,
         parts: &[&[u8]],
         waiter: &Arc<Waiter>,
     ) -> Result<RequestId> {
@@ -147,10 +145,11 @@ impl Io {
             return Err(EBUSY);
         }
         self.outgoing.reserve(1, GFP_KERNEL)?;
-        let (id, header) = match self.client.begin(op, tx_id, parts, waiter.clone()) {
+        let (id, header) = match self.client.begin(op, scope, parts, waiter.clone()) {
             Ok(begun) => begun,
             Err(BeginError::Busy(_)) => return Err(EBUSY),
             Err(BeginError::TooLong(_)) => return Err(E2BIG),
+            Err(BeginError::Stale(_)) => return Err(ESTALE),
         };
         let queued = message(&header, parts).and_then(|bytes| {
             self.outgoing.push(
@@ -183,8 +182,10 @@ impl Io {
         let Ok(waiter) = Waiter::new() else {
             return;
         };
+        let (op, epoch) = (Operation::TransactionEnd, self.client.epoch());
         while let Some(&tx_id) = self.orphans.first() {
-            let Ok(id) = self.begin(Operation::TransactionEnd, tx_id, &[b"F\0"], &waiter) else {
+            let scope = Scope::Bound { epoch, tx_id };
+            let Ok(id) = self.begin(op, scope, &[b"F\0"], &waiter) else {
                 return;
             };
             self.client.abandon(id);
@@ -212,13 +213,7 @@ impl Io {
     pub(crate) fn reset(&mut self, error: Error) {
         self.outgoing.clear();
         self.orphans.clear();
-        self.epoch = self.epoch.wrapping_add(1);
         self.client.reset(|waiter| waiter.complete(Err(error)));
-    }
-
-    /// The number of the connection. A reply always comes on the one that its request went out on.
-    pub(crate) fn epoch(&self) -> u32 {
-        self.epoch
     }
 
     /// Whether both streams stand between two messages.
@@ -255,29 +250,17 @@ impl Shared {
     ///
     /// # Errors
     /// What the store said; `ETIMEDOUT` when it does not answer, `EIO` when the connection is lost, `EPROTO` when the
-    /// reply makes no sense, `ENODEV` when the bus goes, `ERESTARTSYS` when the caller is killed.
-    pub(crate) fn request(&self, op: Operation, tx_id: u32, parts: &[&[u8]]) -> Result<KVec<u8>> {
-        self.request_on(None, op, tx_id, parts)
-    }
-
-    /// As [`Self::request`], but only on the connection of this number, if one is given.
-    ///
-    /// # Errors
-    /// As [`Self::request`]; `ESTALE` when there is another connection.
-    pub(crate) fn request_on(
-        &self,
-        epoch: Option<u32>,
-        op: Operation,
-        tx_id: u32,
-        parts: &[&[u8]],
-    ) -> Result<KVec<u8>> {
-        // A transaction of the kernel's has a pass for all its requests; one of a process may last for ever.
-        let ours = epoch.is_none();
-        let in_transaction = tx_id != 0 || op == Operation::TransactionStart;
-        let _pass = match ours && in_transaction {
+    /// reply makes no sense, `ESTALE` when `scope` is another connection's, `ENODEV` when the bus goes, `ERESTARTSYS` when
+    /// the caller is killed.
+    pub(crate) fn request(&self, op: Operation, scope: Scope, parts: &[&[u8]]) -> Result<KVec<u8>> {
+        let _pass = match scope.has_entered() {
             true => None,
             false => Some(Pass::new(self)?),
         };
+        if self.io.lock().client.is_stale(scope) {
+            // The next connection, which there may not be yet, is not waited for in vain.
+            return Err(ESTALE);
+        }
         let here = || !matches!(self.link(), Link::Down | Link::Opening);
         // The worker is who brings the store there: it would wait for itself. Once the bus goes nobody does.
         let vain = || self.is_worker() || self.leaving.load(Ordering::Relaxed);
@@ -291,7 +274,7 @@ impl Shared {
         }
         let deadline = now_ms().saturating_add(self.limit());
         match self.link() {
-            Link::Up => self.exchange_on(epoch, op, tx_id, parts, deadline),
+            Link::Up => self.exchange(op, scope, parts, deadline),
             Link::Down | Link::Opening => Err(ETIMEDOUT),
             Link::Lost => Err(EIO),
             Link::Stopped => Err(ENODEV),
@@ -302,34 +285,19 @@ impl Shared {
     pub(crate) fn exchange(
         &self,
         op: Operation,
-        tx_id: u32,
-        parts: &[&[u8]],
-        deadline: Millis,
-    ) -> Result<KVec<u8>> {
-        self.exchange_on(None, op, tx_id, parts, deadline)
-    }
-
-    fn exchange_on(
-        &self,
-        epoch: Option<u32>,
-        op: Operation,
-        tx_id: u32,
+        scope: Scope,
         parts: &[&[u8]],
         deadline: Millis,
     ) -> Result<KVec<u8>> {
         // Allocates under the lock that the threads of the bus need, which bring disks back.
         let _no_io = NoIo::new();
-        let ours = |io: &Io| epoch.is_none_or(|epoch| epoch == io.epoch);
         let begun = Waiter::new().and_then(|waiter| {
-            let begin = |io: &mut Io| match ours(io) {
-                true => io.begin(op, tx_id, parts, &waiter),
-                false => Err(ESTALE),
-            };
+            let begin = |io: &mut Io| io.begin(op, scope, parts, &waiter);
             Ok((self.begin(begin, deadline)?, waiter))
         });
         if begun.is_err() && op == Operation::TransactionEnd {
             let mut io = self.io.lock();
-            let orphan = ours(&io).then_some(tx_id);
+            let orphan = (!io.client.is_stale(scope)).then_some(scope.tx_id());
             io.note_orphan(orphan);
         }
         let (id, waiter) = begun?;

@@ -14,6 +14,7 @@ use kernel::sync::{global_lock, new_mutex, new_spinlock, Arc, Mutex, SpinLock};
 use kernel::{bindings, prelude::*};
 use linux::thread::{now_ms, Sleep, Thread, WaitQueue};
 use xenbus::hold::Hold;
+use xenbus::transaction::Scope;
 use xenbus::wire::Operation;
 
 /// How long an unload waits for the store, in milliseconds.
@@ -201,7 +202,7 @@ impl Shared {
         let mut clean = true;
         if self.link() == Link::Up {
             clean = self
-                .exchange(Operation::ResetWatches, 0, &[b"\0"], deadline)
+                .exchange(Operation::ResetWatches, Scope::Free, &[b"\0"], deadline)
                 .is_ok();
         }
         self.set_link(Link::Stopped);

@@ -18,7 +18,7 @@ use kernel::{fmt, prelude::*, sync::Arc};
 use linux::thread::now_ms;
 use xenbus::path;
 use xenbus::text;
-use xenbus::transaction::Retry;
+use xenbus::transaction::{Retry, Scope};
 use xenbus::wire::{Operation, PAYLOAD_MAX};
 
 pub use crate::watches::Watch;
@@ -88,7 +88,7 @@ pub trait WatchHandler: Send + Sync {
 /// # Errors
 /// `ENOENT` when there is none; see the module.
 pub fn read(path: &[u8]) -> Result<StoreValue> {
-    shared()?.read(0, path)
+    shared()?.read(Scope::Free, path)
 }
 
 /// Lists a node's children.
@@ -96,7 +96,7 @@ pub fn read(path: &[u8]) -> Result<StoreValue> {
 /// # Errors
 /// `ENOENT` when there is no such node; see the module.
 pub fn directory(path: &[u8]) -> Result<Listing> {
-    shared()?.directory(0, path)
+    shared()?.directory(Scope::Free, path)
 }
 
 /// Whether there is such a node.
@@ -116,7 +116,7 @@ pub fn exists(path: &[u8]) -> Result<bool> {
 /// # Errors
 /// `E2BIG` when path and value are more than 4096 bytes; see the module.
 pub fn write(path: &[u8], value: &[u8]) -> Result {
-    shared()?.write(0, path, value)
+    shared()?.write(Scope::Free, path, value)
 }
 
 /// Writes a node with formatted text.
@@ -132,7 +132,7 @@ pub fn write_fmt(path: &[u8], value: fmt::Arguments<'_>) -> Result {
 /// # Errors
 /// See the module.
 pub fn mkdir(path: &[u8]) -> Result {
-    shared()?.simple(Operation::Mkdir, 0, path)
+    shared()?.simple(Operation::Mkdir, Scope::Free, path)
 }
 
 /// Removes a node and all below it.
@@ -140,7 +140,7 @@ pub fn mkdir(path: &[u8]) -> Result {
 /// # Errors
 /// `ENOENT` when there is no such node; see the module.
 pub fn rm(path: &[u8]) -> Result {
-    shared()?.simple(Operation::Rm, 0, path)
+    shared()?.simple(Operation::Rm, Scope::Free, path)
 }
 
 /// Calls `handler` for every change at or below `path`, until the watch is dropped. When the store is not there yet, the
@@ -153,27 +153,21 @@ pub fn watch(path: &[u8], handler: Arc<dyn WatchHandler>) -> Result<Watch> {
 }
 
 /// Runs `body` in a transaction: others see all its writes or none. It is run again, from its start, when the
-/// transaction met others' writes. An error of `body` abandons the transaction.
+/// transaction met others' writes or was lost with its connection. An error of `body` abandons the transaction.
 ///
 /// # Errors
-/// What `body` said, `EAGAIN` when the transaction met others' writes too often; see the module.
+/// What `body` said, `EAGAIN` when the transaction met others' writes too often; `EIO` also when the connection was lost
+/// while it was being ended, be it with or without its writes; see the module.
 pub fn transaction<R>(mut body: impl FnMut(&Transaction) -> Result<R>) -> Result<R> {
     let shared = shared()?;
     let mut retry = Retry::new(now_ms(), REQUEST_LIMIT);
     loop {
-        let transaction = Transaction::begin(&shared)?;
-        let error = match body(&transaction) {
-            Ok(result) => match transaction.commit() {
-                Ok(()) => return Ok(result),
-                Err(error) => error,
-            },
+        let error = match Transaction::run(&shared, &mut body) {
+            Ok(result) => return Ok(result),
             Err(error) => error,
         };
-        if error != EAGAIN {
+        let Some(pause) = retry.after(error.to_errno().wrapping_neg(), now_ms()) else {
             return Err(error);
-        }
-        let Some(pause) = retry.again(now_ms()) else {
-            return Err(EAGAIN);
         };
         let pause = i64::try_from(pause).unwrap_or(i64::MAX);
         kernel::time::delay::fsleep(kernel::time::Delta::from_millis(pause));
@@ -183,29 +177,45 @@ pub fn transaction<R>(mut body: impl FnMut(&Transaction) -> Result<R>) -> Result
 /// An open transaction, see [`transaction`]. Abandoned on drop unless it was committed.
 pub struct Transaction {
     shared: Arc<Shared>,
-    id: u32,
+    scope: Scope,
     open: Cell<bool>,
+    // Last: the transaction is at the store until it has ended.
     _pass: Pass<Arc<Shared>>,
 }
 
 impl Transaction {
+    /// One attempt.
+    fn run<R>(shared: &Arc<Shared>, body: &mut impl FnMut(&Self) -> Result<R>) -> Result<R> {
+        let transaction = Self::begin(shared)?;
+        let result = body(&transaction)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+
     fn begin(shared: &Arc<Shared>) -> Result<Self> {
+        // First: no connection is dropped for a suspend after this.
         let pass = Pass::new(shared.clone())?;
-        let reply = shared.request(Operation::TransactionStart, 0, &[b"\0"])?;
-        let id = text::transaction_id(&reply).ok_or(EPROTO)?;
+        let epoch = shared.io.lock().client.epoch();
+        let start = Scope::Entered { epoch, tx_id: 0 };
+        let reply = shared.request(Operation::TransactionStart, start, &[b"\0"])?;
+        let tx_id = text::transaction_id(&reply).ok_or(EPROTO)?;
         Ok(Self {
             shared: shared.clone(),
-            id,
+            scope: Scope::Entered { epoch, tx_id },
             open: Cell::new(true),
             _pass: pass,
         })
     }
 
-    fn commit(&self) -> Result {
+    fn end(&self, how: &[u8]) -> Result {
         self.open.set(false);
         self.shared
-            .request(Operation::TransactionEnd, self.id, &[b"T\0"])
+            .request(Operation::TransactionEnd, self.scope, &[how])
             .map(drop)
+    }
+
+    fn commit(&self) -> Result {
+        self.end(b"T\0")
     }
 
     /// As [`read`], in the transaction.
@@ -213,7 +223,7 @@ impl Transaction {
     /// # Errors
     /// As [`read`].
     pub fn read(&self, path: &[u8]) -> Result<StoreValue> {
-        self.shared.read(self.id, path)
+        self.shared.read(self.scope, path)
     }
 
     /// As [`directory`], in the transaction.
@@ -221,7 +231,7 @@ impl Transaction {
     /// # Errors
     /// As [`directory`].
     pub fn directory(&self, path: &[u8]) -> Result<Listing> {
-        self.shared.directory(self.id, path)
+        self.shared.directory(self.scope, path)
     }
 
     /// As [`write`], in the transaction.
@@ -229,7 +239,7 @@ impl Transaction {
     /// # Errors
     /// As [`write`].
     pub fn write(&self, path: &[u8], value: &[u8]) -> Result {
-        self.shared.write(self.id, path, value)
+        self.shared.write(self.scope, path, value)
     }
 
     /// As [`write_fmt`], in the transaction.
@@ -245,7 +255,7 @@ impl Transaction {
     /// # Errors
     /// As [`mkdir`].
     pub fn mkdir(&self, path: &[u8]) -> Result {
-        self.shared.simple(Operation::Mkdir, self.id, path)
+        self.shared.simple(Operation::Mkdir, self.scope, path)
     }
 
     /// As [`rm`], in the transaction.
@@ -253,17 +263,15 @@ impl Transaction {
     /// # Errors
     /// As [`rm`].
     pub fn rm(&self, path: &[u8]) -> Result {
-        self.shared.simple(Operation::Rm, self.id, path)
+        self.shared.simple(Operation::Rm, self.scope, path)
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
         if self.open.get() {
-            // The store forgets it when the domain goes, at the latest.
-            let _ = self
-                .shared
-                .request(Operation::TransactionEnd, self.id, &[b"F\0"]);
+            // The store forgets it with its connection, at the latest.
+            let _ = self.end(b"F\0");
         }
     }
 }
@@ -283,41 +291,41 @@ pub(crate) fn join(parts: &[&[u8]]) -> Result<KVec<u8>> {
 }
 
 impl Shared {
-    fn read(&self, tx_id: u32, path: &[u8]) -> Result<StoreValue> {
+    fn read(&self, scope: Scope, path: &[u8]) -> Result<StoreValue> {
         path::check(path).map_err(|_| EINVAL)?;
-        let bytes = self.request(Operation::Read, tx_id, &[path, b"\0"])?;
+        let bytes = self.request(Operation::Read, scope, &[path, b"\0"])?;
         Ok(StoreValue { bytes })
     }
 
-    fn write(&self, tx_id: u32, path: &[u8], value: &[u8]) -> Result {
+    fn write(&self, scope: Scope, path: &[u8], value: &[u8]) -> Result {
         path::check(path).map_err(|_| EINVAL)?;
-        self.request(Operation::Write, tx_id, &[path, b"\0", value])
+        self.request(Operation::Write, scope, &[path, b"\0", value])
             .map(drop)
     }
 
-    fn simple(&self, op: Operation, tx_id: u32, path: &[u8]) -> Result {
+    fn simple(&self, op: Operation, scope: Scope, path: &[u8]) -> Result {
         path::check(path).map_err(|_| EINVAL)?;
-        self.request(op, tx_id, &[path, b"\0"]).map(drop)
+        self.request(op, scope, &[path, b"\0"]).map(drop)
     }
 
-    fn directory(&self, tx_id: u32, path: &[u8]) -> Result<Listing> {
+    fn directory(&self, scope: Scope, path: &[u8]) -> Result<Listing> {
         path::check(path).map_err(|_| EINVAL)?;
-        match self.request(Operation::Directory, tx_id, &[path, b"\0"]) {
+        match self.request(Operation::Directory, scope, &[path, b"\0"]) {
             Ok(bytes) => Ok(Listing { bytes }),
-            Err(error) if error == E2BIG => self.long_directory(tx_id, path),
+            Err(error) if error == E2BIG => self.long_directory(scope, path),
             Err(error) => Err(error),
         }
     }
 
     /// Lists a directory that does not fit a message, piece by piece; from the start when it changes meanwhile.
-    fn long_directory(&self, tx_id: u32, path: &[u8]) -> Result<Listing> {
+    fn long_directory(&self, scope: Scope, path: &[u8]) -> Result<Listing> {
         let mut bytes = KVec::<u8>::new();
         let mut generation = None;
         let mut retry = Retry::new(now_ms(), REQUEST_LIMIT);
         loop {
             let offset = CString::try_from_fmt(fmt!("{}", bytes.len()))?;
             let parts = [path, b"\0", offset.to_bytes_with_nul()];
-            let reply = self.request(Operation::DirectoryPart, tx_id, &parts)?;
+            let reply = self.request(Operation::DirectoryPart, scope, &parts)?;
             let piece = text::directory_piece(&reply).ok_or(EPROTO)?;
             if *generation.get_or_insert(piece.generation) != piece.generation {
                 retry.again(now_ms()).ok_or(EAGAIN)?;

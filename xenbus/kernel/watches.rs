@@ -5,9 +5,12 @@ use crate::link;
 use crate::service::{Link, Shared};
 use crate::store::{Event, WatchHandler};
 use core::sync::atomic::Ordering;
+use kernel::str::BStr;
 use kernel::{prelude::*, sync::Arc};
-use linux::thread::Sleep;
+use linux::thread::{now_ms, should_stop, Sleep};
 use xenbus::path;
+use xenbus::transaction::Scope;
+use xenbus::watch::registration::{News, Registration, Told, PAUSE};
 use xenbus::watch::{self, EventQueue, Token};
 use xenbus::wire::Operation;
 
@@ -73,45 +76,86 @@ impl Shared {
         };
         // After the insertion: whoever brings the link up registers every watch that is in the book then.
         if self.link() == Link::Up {
-            self.register(path, token)?;
+            let epoch = self.io.lock().client.epoch();
+            match self.register(path, token, epoch) {
+                // The link is brought up once more.
+                Err(error) if error == ESTALE => {}
+                result => result?,
+            }
         }
         Ok(watch)
     }
 
-    /// Tells the store of a watch.
-    fn register(&self, path: &[u8], token: Token) -> Result {
-        match self.request(
-            Operation::Watch,
-            0,
-            &[path, b"\0", &token.to_bytes(), b"\0"],
-        ) {
-            // Both who added the watch and who brought the link up may have registered it.
-            Err(error) if error != EEXIST => Err(error),
-            _ => Ok(()),
+    /// Tells the store of a watch, on its connection number `epoch`.
+    fn register(&self, path: &[u8], token: Token, epoch: u32) -> Result {
+        let scope = Scope::Bound { epoch, tx_id: 0 };
+        let parts = [path, b"\0", &token.to_bytes(), b"\0"];
+        match self.request(Operation::Watch, scope, &parts) {
+            // Two may have registered it, or a request that was not answered in time has come through.
+            Err(error) if error != EEXIST => return Err(error),
+            _ => {}
+        }
+        if !self.book.lock().registered(token, epoch) {
+            // It was removed meanwhile, perhaps before the store knew of it.
+            let _ = self.request(Operation::Unwatch, scope, &parts);
+        }
+        Ok(())
+    }
+
+    /// Tells the store of the watches that it does not know of, if that is due; from the worker.
+    pub(crate) fn register_due(&self, registration: &mut Registration) {
+        let is_due = registration.due().is_some_and(|due| now_ms() >= due);
+        if !is_due || self.link() != Link::Up {
+            return;
+        }
+        let epoch = self.io.lock().client.epoch();
+        let mut failure = None;
+        let ended = registration.round(
+            |round| {
+                let book = self.book.lock();
+                let (token, entry) = book.next_unregistered(round, epoch)?;
+                let mut path = KVec::new();
+                let copied = path.extend_from_slice(&entry.path, GFP_KERNEL);
+                Some((token, copied.map(|()| path)))
+            },
+            |(token, path)| {
+                let path = match path {
+                    Ok(path) => path,
+                    Err(_) => return Told::Unanswered,
+                };
+                let error = match self.register(&path, token, epoch) {
+                    Ok(()) => return Told::Known,
+                    Err(error) => error,
+                };
+                if failure.is_none() {
+                    failure = Some((path, error));
+                }
+                self.told(error)
+            },
+        );
+        match registration.ended(ended, now_ms()) {
+            Some(News::Failing) => {
+                let (path, error) = failure.unwrap_or((KVec::new(), ENOMEM));
+                pr_warn!(
+                    "cannot watch {} in xenstore ({:?}), and perhaps others: what changes there is not seen until it can \
+                     be watched, which is tried every {} seconds\n",
+                    BStr::from_bytes(&path),
+                    error,
+                    PAUSE / 1000
+                );
+            }
+            Some(News::Healed) => pr_info!("all is watched in xenstore again\n"),
+            None => {}
         }
     }
 
-    /// Registers every watch with a store that knows none of them.
-    pub(crate) fn register_all(&self) {
-        let mut from = 0;
-        loop {
-            let mut path = KVec::new();
-            let token = match self.book.lock().next_from(from) {
-                None => return,
-                Some((next, token, entry)) => {
-                    from = next;
-                    path.extend_from_slice(&entry.path, GFP_KERNEL)
-                        .map(|()| token)
-                }
-            };
-            let result = match token {
-                Ok(token) => self.register(&path, token),
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = result {
-                let path = kernel::str::BStr::from_bytes(&path);
-                pr_warn!("cannot watch {} in xenstore: {:?}\n", path, error);
-            }
+    /// What it means that the store could not be told of a watch.
+    fn told(&self, error: Error) -> Told {
+        match error {
+            _ if self.link() != Link::Up || should_stop() => Told::Lost,
+            error if error == ESTALE => Told::Lost,
+            error if [ETIMEDOUT, EBUSY, ENOMEM].contains(&error) => Told::Unanswered,
+            _ => Told::Refused,
         }
     }
 
@@ -195,9 +239,8 @@ impl Drop for Watch {
         if let (Some(entry), Link::Up) = (entry, self.shared.link()) {
             let token = self.token.to_bytes();
             // The watch is gone on our side whatever the store says; its events are strays from now on.
-            let _ =
-                self.shared
-                    .request(Operation::Unwatch, 0, &[&entry.path, b"\0", &token, b"\0"]);
+            let parts = [&entry.path, &b"\0"[..], &token, b"\0"];
+            let _ = self.shared.request(Operation::Unwatch, Scope::Free, &parts);
         }
     }
 }

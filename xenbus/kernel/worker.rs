@@ -11,6 +11,8 @@ use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 use linux::bus::Bus;
 use linux::thread::{now_ms, should_stop, Sleep, Work};
+use xenbus::transaction::Scope;
+use xenbus::watch::registration::Registration;
 use xenbus::wire::Operation;
 
 /// How long the store may take for its first answer, or to begin the streams anew, in milliseconds.
@@ -38,6 +40,9 @@ pub(crate) struct Worker {
     pause: AtomicU64,
     /// People know that there is no connection.
     told: AtomicBool,
+    /// Watches that the store does not know of.
+    #[pin]
+    registration: Mutex<Registration>,
 }
 
 impl Work for Worker {
@@ -80,6 +85,7 @@ impl Worker {
                 attempt_at: AtomicU64::new(0),
                 pause: AtomicU64::new(PAUSE_MIN),
                 told: AtomicBool::new(false),
+                registration <- new_mutex!(Registration::new()),
             }),
             GFP_KERNEL,
         )
@@ -91,6 +97,11 @@ impl Worker {
         shared.attention.store(false, Ordering::Release);
         shared.due.store(false, Ordering::Release);
         self.keep_connected();
+        let watches_due = {
+            let mut registration = self.registration.lock();
+            shared.register_due(&mut registration);
+            registration.due()
+        };
         let mut callbacks = 0..CALLBACKS;
         while !should_stop() && shared.run_callback() {
             if callbacks.next().is_none() {
@@ -100,7 +111,8 @@ impl Worker {
             }
         }
         let mut next = match shared.link() {
-            Link::Up | Link::Stopped => u64::MAX,
+            Link::Up => watches_due.unwrap_or(u64::MAX),
+            Link::Stopped => u64::MAX,
             Link::Down | Link::Opening | Link::Lost => self.attempt_at.load(Ordering::Relaxed),
         };
         if self.enumerator.retry() {
@@ -143,7 +155,7 @@ impl Worker {
                 if self.told.swap(false, Ordering::Relaxed) {
                     pr_info!("connected to xenstored\n");
                 }
-                self.shared.register_all();
+                self.registration.lock().begin(now_ms());
             }
             Err(error) => {
                 let pause = self.pause.load(Ordering::Relaxed);
@@ -230,7 +242,7 @@ impl Worker {
         let deadline = now_ms().saturating_add(OPENING_LIMIT);
         let answer = self
             .shared
-            .exchange(Operation::ResetWatches, 0, &[b"\0"], deadline);
+            .exchange(Operation::ResetWatches, Scope::Free, &[b"\0"], deadline);
         match answer {
             Err(error) if [ETIMEDOUT, EIO, ENOMEM, ENODEV, EBUSY, ERESTARTSYS].contains(&error) => {
                 Err(error)

@@ -9,6 +9,7 @@
 use crate::errors::StoreError;
 use crate::table::{Matched, RequestId, RequestTable};
 use crate::text;
+use crate::transaction::Scope;
 use crate::watch::Token;
 use crate::wire::{self, Header, Message, Operation, Parser, WireError};
 
@@ -49,6 +50,8 @@ pub enum BeginError<W> {
     Busy(W),
     /// The payload is too long for the protocol.
     TooLong(W),
+    /// The request belongs to a connection that was begun anew.
+    Stale(W),
 }
 
 /// What the store did that it should not, and what came too late to matter.
@@ -68,6 +71,8 @@ pub struct Client<W, const N: usize> {
     parser: Parser,
     table: RequestTable<W, N>,
     counters: Counters,
+    /// Counts the connections.
+    epoch: u32,
 }
 
 /// What one complete message is, without borrowing it.
@@ -91,6 +96,7 @@ impl<W, const N: usize> Client<W, N> {
                 bad_replies: 0,
                 bad_events: 0,
             },
+            epoch: 0,
         }
     }
 
@@ -99,7 +105,7 @@ impl<W, const N: usize> Client<W, N> {
         self.table.seed(seed);
     }
 
-    /// Notes a request of type `op` in transaction `tx_id` (0: none) whose payload is `parts` in a
+    /// Notes a request of type `op` that belongs to `scope` and whose payload is `parts` in a
     /// row, and gives the header to send before them.
     ///
     /// # Errors
@@ -107,11 +113,14 @@ impl<W, const N: usize> Client<W, N> {
     pub fn begin(
         &mut self,
         op: Operation,
-        tx_id: u32,
+        scope: Scope,
         parts: &[&[u8]],
         waiter: W,
     ) -> Result<(RequestId, Header), BeginError<W>> {
-        let Ok(header) = wire::request(op, 0, tx_id, parts) else {
+        if self.is_stale(scope) {
+            return Err(BeginError::Stale(waiter));
+        }
+        let Ok(header) = wire::request(op, 0, scope.tx_id(), parts) else {
             return Err(BeginError::TooLong(waiter));
         };
         let id = self.table.insert(op, waiter).map_err(BeginError::Busy)?;
@@ -169,10 +178,22 @@ impl<W, const N: usize> Client<W, N> {
         self.table.drain(end);
     }
 
-    /// Starts over on a new stream; calls `end` with each waiter of the old one.
+    /// Starts over on a new stream, which is another connection; calls `end` with each waiter of the old one.
     pub fn reset(&mut self, end: impl FnMut(W)) {
+        self.epoch = self.epoch.wrapping_add(1);
         self.end_all(end);
         self.parser.reset();
+    }
+
+    /// The number of the connection: another one when transactions are lost. A reply always comes on the one that its
+    /// request went out on.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether what `scope` names went with its connection.
+    pub fn is_stale(&self, scope: Scope) -> bool {
+        !scope.may_go_out_on(self.epoch)
     }
 
     /// Whether the incoming stream stands between two messages.

@@ -4,6 +4,10 @@
 //! The store hands errors over as text, since errno numbers differ between the systems that talk
 //! to it. The numbers here are Linux's, positive, as in `asm-generic/errno*.h`.
 
+/// Linux's number, positive, for a request that belongs to a connection which was begun anew (`ESTALE`). The store never
+/// says so: it does not hear of such a request.
+pub const STALE: i32 = 116;
+
 /// Defines the errors from one table: variant, name on the wire, Linux's number.
 macro_rules! store_errors {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $errno:literal;)*) => {

@@ -4,6 +4,7 @@
 //! kernel half uses the kernel's.
 
 use crate::client::{Client, Received};
+use crate::transaction::Scope;
 use crate::watch::{Event, EventQueue, Token, Watches};
 use crate::wire::{self, Operation};
 use loom::sync::atomic::{AtomicBool, Ordering};
@@ -45,9 +46,10 @@ fn loom_replies_reach_their_askers() {
             thread::spawn(move || {
                 let waiter: Waiter = Arc::new((Mutex::new(None), Condvar::new()));
                 let mut inner = store.0.lock().unwrap();
-                let begun = inner
-                    .client
-                    .begin(Operation::Read, 0, &[&[name]], waiter.clone());
+                let begun =
+                    inner
+                        .client
+                        .begin(Operation::Read, Scope::Free, &[&[name]], waiter.clone());
                 let Ok((id, _)) = begun else {
                     panic!("no slot")
                 };

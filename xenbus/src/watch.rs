@@ -6,7 +6,12 @@
 //! bound is met the paths are replaced by one "look at everything again". So no event is lost in
 //! effect, and no flood takes memory.
 //!
-//! [`Watches`] also knows which callback runs, so that one who removes a watch can wait for it.
+//! [`Watches`] also knows which callback runs, so that one who removes a watch can wait for it, and which watches the store
+//! knows of; [`registration`] tells it of the others.
+
+pub mod registration;
+
+use registration::Round;
 
 /// Length of a token on the wire: slot and generation, eight hexadecimal digits each.
 pub const TOKEN_LEN: usize = 16;
@@ -139,6 +144,8 @@ impl<P: PartialEq, const N: usize> EventQueue<P, N> {
 struct Slot<H> {
     generation: u32,
     ready: bool,
+    /// The connection on which the store knows of it.
+    registered: Option<u32>,
     watch: Option<H>,
 }
 
@@ -164,6 +171,7 @@ impl<H, const N: usize> Watches<H, N> {
                 Slot {
                     generation: 0,
                     ready: false,
+                    registered: None,
                     watch: None,
                 }
             }; N],
@@ -196,6 +204,7 @@ impl<H, const N: usize> Watches<H, N> {
         };
         slot.generation = slot.generation.wrapping_add(1);
         slot.ready = false;
+        slot.registered = None;
         slot.watch = Some(watch);
         Ok(Token {
             slot: u32::try_from(index).unwrap_or(u32::MAX),
@@ -262,18 +271,36 @@ impl<H, const N: usize> Watches<H, N> {
         self.running.is_none() && self.slots.iter().any(|slot| slot.ready)
     }
 
-    /// The first watch at or after slot `from`, and the slot to go on from: how all watches are
-    /// registered anew with a store that forgot them.
-    pub fn next_from(&self, from: usize) -> Option<(usize, Token, &H)> {
-        let tail = self.slots.iter().enumerate().skip(from);
-        let (index, slot, watch) = tail
-            .filter_map(|(i, slot)| Some((i, slot, slot.watch.as_ref()?)))
-            .next()?;
-        let token = Token {
-            slot: u32::try_from(index).unwrap_or(u32::MAX),
-            generation: slot.generation,
+    /// The store knows of the watch, on its connection number `epoch`. False for a watch that is gone: the store is to
+    /// forget it.
+    #[must_use]
+    pub fn registered(&mut self, token: Token, epoch: u32) -> bool {
+        let Some(slot) = self.slot(token).filter(|slot| slot.watch.is_some()) else {
+            return false;
         };
-        Some((index.wrapping_add(1), token, watch))
+        slot.registered = Some(epoch);
+        true
+    }
+
+    /// The next watch of `round` that the store does not know of on its connection number `epoch`.
+    pub fn next_unregistered(&self, round: &mut Round, epoch: u32) -> Option<(Token, &H)> {
+        loop {
+            let index = round.next(N)?;
+            let found = self.slots.get(index).and_then(|slot| {
+                let watch = slot.watch.as_ref()?;
+                (slot.registered != Some(epoch)).then_some((slot.generation, watch))
+            });
+            if let Some((generation, watch)) = found {
+                let slot = u32::try_from(index).unwrap_or(u32::MAX);
+                return Some((Token { slot, generation }, watch));
+            }
+        }
+    }
+
+    /// How many watches the store does not know of on its connection number `epoch`.
+    pub fn unregistered(&self, epoch: u32) -> usize {
+        let known = |slot: &Slot<H>| slot.watch.is_none() || slot.registered == Some(epoch);
+        self.slots.iter().filter(|slot| !known(slot)).count()
     }
 
     /// How many watches there are.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem::size_of;
 
 use ring::{BadRingMemory, ByteConsumer, ByteProducer, RingViolation, SharedMemory, XenstoreRing};
-use xen_sys::xenstore::{MessageType as Op, XsdSockmsg, PAYLOAD_MAX};
+use xen_sys::xenstore::{interface, MessageType as Op, XsdSockmsg, PAYLOAD_MAX};
 use xenbus::errors::StoreError;
 use xenbus::text::{pair, strings};
 use zerocopy::{FromBytes, IntoBytes};
@@ -88,6 +88,26 @@ impl Xenstored {
             refusal: None,
             chunk: usize::MAX,
         })
+    }
+
+    /// Begins the guest's connection anew: its watches and transactions are gone, and their numbers are given out again.
+    ///
+    /// # Errors
+    /// [`BadRingMemory`] if the page is less than one.
+    pub fn restart(&mut self, page: &SharedMemory) -> core::result::Result<(), BadRingMemory> {
+        for index in [
+            interface::REQ_CONS,
+            interface::REQ_PROD,
+            interface::RSP_CONS,
+            interface::RSP_PROD,
+        ] {
+            page.store(index, &0u32).map_err(|_| BadRingMemory)?;
+        }
+        *self = Self {
+            tree: std::mem::take(&mut self.tree),
+            ..Self::new(page)?
+        };
+        Ok(())
     }
 
     /// The tree, as the toolstack sees it.

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use ring::{BadRingMemory, RingViolation, SharedMemory, XenstoreRing};
 use xen_sys::xenstore::MessageType as Op;
 use xenbus::client::{BeginError, Client, Counters, Received, Refused};
+use xenbus::errors::StoreError;
 use xenbus::table::RequestId;
+use xenbus::transaction::Scope;
+use xenbus::watch::registration::{News, Registration, Told};
 use xenbus::watch::{Event, EventQueue, Token, Watches};
 use xenbus::wire::WireError;
+use xenbus::Millis;
 use zerocopy::IntoBytes;
 
 use crate::store::Xenstored;
@@ -21,6 +25,8 @@ pub enum StoreFailure {
     Wire(WireError),
     /// No answer comes.
     Silence,
+    /// What the request belongs to went with its connection.
+    Stale,
 }
 
 impl From<RingViolation> for StoreFailure {
@@ -39,8 +45,12 @@ const WATCHES: usize = 16;
 /// Paths that wait for one watch.
 const EVENTS: usize = 4;
 
-/// Paths that wait for a watch.
-type Queue = EventQueue<Vec<u8>, EVENTS>;
+/// A watched node, and its paths that wait.
+struct Watched {
+    path: Vec<u8>,
+    queue: EventQueue<Vec<u8>, EVENTS>,
+}
+
 /// What a request came to.
 type Answer = core::result::Result<Vec<u8>, Refused>;
 
@@ -48,10 +58,11 @@ type Answer = core::result::Result<Vec<u8>, Refused>;
 pub struct StoreClient {
     ring: XenstoreRing,
     client: Client<u64, REQUESTS>,
-    watches: Watches<Queue, WATCHES>,
+    watches: Watches<Watched, WATCHES>,
     outgoing: VecDeque<u8>,
     answers: BTreeMap<u64, Answer>,
     next: u64,
+    registration: Registration,
 }
 
 impl StoreClient {
@@ -67,7 +78,24 @@ impl StoreClient {
             outgoing: VecDeque::new(),
             answers: BTreeMap::new(),
             next: 0,
+            registration: Registration::new(),
         })
+    }
+
+    /// Joins the streams that the store has begun anew, see [`Xenstored::restart`].
+    ///
+    /// # Errors
+    /// [`BadRingMemory`] if the page is less than one.
+    pub fn restart(&mut self, page: &SharedMemory) -> core::result::Result<(), BadRingMemory> {
+        self.ring = XenstoreRing::attach(page)?;
+        self.outgoing.clear();
+        self.client.reset(|_| {});
+        Ok(())
+    }
+
+    /// The number of the connection.
+    pub fn epoch(&self) -> u32 {
+        self.client.epoch()
     }
 
     /// What the store did that it should not.
@@ -90,8 +118,23 @@ impl StoreClient {
         tx: u32,
         parts: &[&[u8]],
     ) -> core::result::Result<(u64, RequestId), BeginError<u64>> {
+        self.begin_in(op, self.of_now(tx), parts)
+    }
+
+    /// A transaction of the connection that there is.
+    fn of_now(&self, tx_id: u32) -> Scope {
+        let epoch = self.epoch();
+        Scope::Bound { epoch, tx_id }
+    }
+
+    fn begin_in(
+        &mut self,
+        op: Op,
+        scope: Scope,
+        parts: &[&[u8]],
+    ) -> core::result::Result<(u64, RequestId), BeginError<u64>> {
         let number = self.next;
-        let (id, header) = self.client.begin(op, tx, parts, number)?;
+        let (id, header) = self.client.begin(op, scope, parts, number)?;
         self.next += 1;
         self.outgoing.extend(header.as_bytes());
         self.outgoing.extend(parts.iter().copied().flatten());
@@ -138,8 +181,8 @@ impl StoreClient {
                     assert!(twice.is_none(), "request {number} was answered twice");
                 }
                 Some(Received::WatchEvent { token, path }) => {
-                    if let Some(queue) = self.watches.event(token) {
-                        queue.push(path.to_vec());
+                    if let Some(watched) = self.watches.event(token) {
+                        watched.queue.push(path.to_vec());
                     }
                 }
                 Some(Received::Late { begun }) => {
@@ -180,7 +223,24 @@ impl StoreClient {
         tx: u32,
         parts: &[&[u8]],
     ) -> core::result::Result<Answer, StoreFailure> {
-        let (number, _) = self.begin(op, tx, parts).expect("few and short requests");
+        self.request_in(store, op, self.of_now(tx), parts)
+    }
+
+    /// As [`request`](Self::request), for what belongs to `scope`.
+    ///
+    /// # Errors
+    /// The connection is lost, or that of `scope` was.
+    pub fn request_in(
+        &mut self,
+        store: &mut Xenstored,
+        op: Op,
+        scope: Scope,
+        parts: &[&[u8]],
+    ) -> core::result::Result<Answer, StoreFailure> {
+        let (number, id) = match self.begin_in(op, scope, parts) {
+            Err(BeginError::Stale(_)) => return Err(StoreFailure::Stale),
+            begun => begun.expect("few and short requests"),
+        };
         for _ in 0..PATIENCE {
             let ours = self.run()?;
             if let Some(answer) = self.answer(number) {
@@ -190,6 +250,7 @@ impl StoreClient {
                 break;
             }
         }
+        self.abandon(id);
         Err(StoreFailure::Silence)
     }
 
@@ -202,19 +263,83 @@ impl StoreClient {
         store: &mut Xenstored,
         path: &[u8],
     ) -> core::result::Result<Token, StoreFailure> {
-        let token = self.watches.insert(Queue::new()).expect("few watches");
-        let answer = self.request(
-            store,
-            Op::Watch,
-            0,
-            &[path, b"\0", &token.to_bytes(), b"\0"],
-        )?;
+        let token = self.watch_later(path);
+        let answer = self.register(store, token)?;
         assert!(answer.is_ok(), "{answer:?}");
         Ok(token)
     }
 
+    /// Begins to watch a node of which the store hears later, by [`tell_due`](Self::tell_due).
+    pub fn watch_later(&mut self, path: &[u8]) -> Token {
+        let watched = Watched {
+            path: path.to_vec(),
+            queue: EventQueue::new(),
+        };
+        self.watches.insert(watched).ok().expect("few watches")
+    }
+
+    /// Ends a watch on this side alone.
+    pub fn unwatch(&mut self, token: Token) {
+        self.watches.remove(token);
+    }
+
+    /// The store knows of no watch.
+    pub fn begin_registration(&mut self, now: Millis) {
+        self.registration.begin(now);
+    }
+
+    /// When the store is to hear of watches, if it is.
+    pub fn registration_due(&self) -> Option<Millis> {
+        self.registration.due()
+    }
+
+    /// How many watches the store does not know of, as far as we know.
+    pub fn unregistered(&self) -> usize {
+        self.watches.unregistered(self.epoch())
+    }
+
+    /// Tells the store of the watches that it does not know of, if that is due.
+    pub fn tell_due(&mut self, store: &mut Xenstored, now: Millis) -> Option<News> {
+        self.registration.due().filter(|due| now >= *due)?;
+        let mut registration = self.registration;
+        let epoch = self.epoch();
+        let this = std::cell::RefCell::new(self);
+        let ended = registration.round(
+            |round| {
+                let this = this.borrow();
+                let (token, _) = this.watches.next_unregistered(round, epoch)?;
+                Some(token)
+            },
+            |token| match this.borrow_mut().register(store, token) {
+                Ok(Ok(_) | Err(Refused::Store(StoreError::Exists))) => Told::Known,
+                Ok(Err(_)) => Told::Refused,
+                Err(StoreFailure::Silence) => Told::Unanswered,
+                Err(_) => Told::Lost,
+            },
+        );
+        let news = registration.ended(ended, now);
+        this.into_inner().registration = registration;
+        news
+    }
+
+    /// Tells the store of a watch.
+    fn register(
+        &mut self,
+        store: &mut Xenstored,
+        token: Token,
+    ) -> core::result::Result<Answer, StoreFailure> {
+        let path = self.watches.get_mut(token).expect("a watch").path.clone();
+        let scope = self.of_now(0);
+        let parts: [&[u8]; 4] = [&path, b"\0", &token.to_bytes(), b"\0"];
+        let answer = self.request_in(store, Op::Watch, scope, &parts)?;
+        if matches!(answer, Ok(_) | Err(Refused::Store(StoreError::Exists))) {
+            assert!(self.watches.registered(token, self.epoch()));
+        }
+        Ok(answer)
+    }
+
     /// The next event of a watch.
     pub fn event(&mut self, token: Token) -> Option<Event<Vec<u8>>> {
-        self.watches.get_mut(token)?.pop()
+        self.watches.get_mut(token)?.queue.pop()
     }
 }

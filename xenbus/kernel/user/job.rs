@@ -8,11 +8,26 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{prelude::*, sync::Arc};
 use xenbus::errors::StoreError;
 use xenbus::text;
+use xenbus::transaction::Scope;
 use xenbus::user::{Job, Standing};
 use xenbus::wire::{Header, Operation};
 
-/// What the process is told, or why it is refused.
-type Outcome = core::result::Result<Message, StoreError>;
+/// Why a request is not done.
+enum Failure {
+    /// The process is refused.
+    Refused(StoreError),
+    /// The connection that the request's transaction belongs to went before the request could go out.
+    Stale,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What the process is told, or why it is not.
+type Outcome = core::result::Result<Message, Failure>;
 
 impl UserFile {
     /// Does one request, or clears away what a closed file has left.
@@ -48,16 +63,28 @@ impl UserFile {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn perform(self: &Arc<Self>, request: &Request) -> Outcome {
+    fn perform(self: &Arc<Self>, request: &Request) -> core::result::Result<Message, StoreError> {
+        let outcome = match self.attempt(request) {
+            // It waited, for a suspend perhaps. On the connection that there is now it comes to something else.
+            Err(Failure::Stale) => self.attempt(request),
+            outcome => outcome,
+        };
+        outcome.map_err(|failure| match failure {
+            Failure::Refused(error) => error,
+            Failure::Stale => StoreError::Io,
+        })
+    }
+
+    fn attempt(self: &Arc<Self>, request: &Request) -> Outcome {
         let Request { header, payload } = request;
-        let epoch = self.shared.io.lock().epoch();
+        let epoch = self.shared.io.lock().client.epoch();
         let job = Job::of(header, payload, &self.state.lock().transactions, epoch);
         match job {
             Job::Refuse(error) => {
                 if error == StoreError::Again {
                     self.forget(header.tx_id);
                 }
-                return Err(error);
+                return Err(error.into());
             }
             Job::Done => self.forget(header.tx_id),
             Job::Watch { path, token } => return self.watch(header, path, token),
@@ -65,8 +92,11 @@ impl UserFile {
             Job::Reset => self.reset(),
             Job::Begin => return self.begin(header, epoch),
             Job::End => {
-                self.forget(header.tx_id);
-                return self.ask(header, Operation::TransactionEnd, epoch, payload);
+                let outcome = self.ask(header, Operation::TransactionEnd, epoch, payload);
+                if !matches!(outcome, Err(Failure::Stale)) {
+                    self.forget(header.tx_id);
+                }
+                return outcome;
             }
             Job::Pass(op) => return self.ask(header, op, epoch, payload),
         }
@@ -75,9 +105,12 @@ impl UserFile {
 
     /// Asks the store; a request of a transaction only on the connection that it began on.
     fn ask(&self, header: &Header, op: Operation, epoch: u32, payload: &[u8]) -> Outcome {
-        let epoch = (header.tx_id != 0).then_some(epoch);
+        let scope = match header.tx_id {
+            0 => Scope::Free,
+            tx_id => Scope::Bound { epoch, tx_id },
+        };
         self.shared
-            .request_on(epoch, op, header.tx_id, &[payload])
+            .request(op, scope, &[payload])
             .map(|reply| Message::reply(header, reply))
             .map_err(refused)
     }
@@ -85,9 +118,10 @@ impl UserFile {
     fn begin(&self, header: &Header, epoch: u32) -> Outcome {
         let count =
             Claim::of(&self.shared.users.transactions, TRANSACTIONS).ok_or(StoreError::NoSpace)?;
+        let scope = Scope::Bound { epoch, tx_id: 0 };
         let reply = self
             .shared
-            .request_on(Some(epoch), Operation::TransactionStart, 0, &[b"\0"])
+            .request(Operation::TransactionStart, scope, &[b"\0"])
             .map_err(refused)?;
         let id = text::transaction_id(&reply).ok_or(StoreError::Io)?;
         self.state.lock().transactions.add(id, epoch)?;
@@ -109,7 +143,7 @@ impl UserFile {
 
     fn watch(self: &Arc<Self>, header: &Header, path: &[u8], token: &[u8]) -> Outcome {
         if self.find(path, token).is_some() {
-            return Err(StoreError::Exists);
+            return Err(StoreError::Exists.into());
         }
         let count = Claim::of(&self.shared.users.watches, WATCHES).ok_or(StoreError::TooBig)?;
         let names = names(path, token).map_err(refused)?;
@@ -171,14 +205,15 @@ impl UserFile {
             self.shared.users.watches.fetch_sub(1, Ordering::Relaxed);
         }
         loop {
-            let epoch = self.shared.io.lock().epoch();
-            let Some((id, standing)) = self.state.lock().transactions.take(epoch) else {
+            let epoch = self.shared.io.lock().client.epoch();
+            let Some((tx_id, standing)) = self.state.lock().transactions.take(epoch) else {
                 break;
             };
             if standing == Standing::Open && !self.shared.leaving.load(Ordering::Relaxed) {
                 // A store that does not answer forgets it with the connection.
+                let scope = Scope::Bound { epoch, tx_id };
                 let end = Operation::TransactionEnd;
-                let _ = self.shared.request_on(Some(epoch), end, id, &[b"F\0"]);
+                let _ = self.shared.request(end, scope, &[b"F\0"]);
             }
             self.shared
                 .users
@@ -232,7 +267,10 @@ fn names(path: &[u8], token: &[u8]) -> Result<Arc<Names>> {
     Ok(Arc::new(names, GFP_KERNEL)?)
 }
 
-/// What the process is told of an error of the kernel's.
-fn refused(error: Error) -> StoreError {
-    StoreError::from_errno(error.to_errno().wrapping_neg())
+/// What an error of the kernel's comes to.
+fn refused(error: Error) -> Failure {
+    match error {
+        error if error == ESTALE => Failure::Stale,
+        error => Failure::Refused(StoreError::from_errno(error.to_errno().wrapping_neg())),
+    }
 }

@@ -39,15 +39,20 @@ fn receive<const N: usize>(
 #[test]
 fn replies_events_and_nonsense() {
     let mut client = Client::<u32, 4>::new();
+    let scope = Scope::Bound { epoch: 0, tx_id: 5 };
     let (a, header) = client
-        .begin(Operation::Read, 5, &[b"name", b"\0"], 1)
+        .begin(Operation::Read, scope, &[b"name", b"\0"], 1)
         .unwrap();
     assert_eq!(
         (header.kind, header.req_id, header.tx_id, header.len),
         (2, a.raw(), 5, 5)
     );
-    let (b, _) = client.begin(Operation::Write, 0, &[b"x\0y"], 2).unwrap();
-    let (c, _) = client.begin(Operation::Rm, 0, &[b"x\0"], 3).unwrap();
+    let (b, _) = client
+        .begin(Operation::Write, Scope::Free, &[b"x\0y"], 2)
+        .unwrap();
+    let (c, _) = client
+        .begin(Operation::Rm, Scope::Free, &[b"x\0"], 3)
+        .unwrap();
     let token = Watches::<(), 1>::new().insert(()).unwrap();
     let mut event = b"device/vif\0".to_vec();
     event.extend_from_slice(&token.to_bytes());
@@ -83,7 +88,9 @@ fn replies_events_and_nonsense() {
 #[test]
 fn one_message_at_a_time() {
     let mut client = Client::<u32, 1>::new();
-    let (late, _) = client.begin(Operation::Read, 0, &[b"a\0"], 1).unwrap();
+    let (late, _) = client
+        .begin(Operation::Read, Scope::Free, &[b"a\0"], 1)
+        .unwrap();
     client.abandon(late);
     for (bytes, expected) in [
         (
@@ -110,6 +117,35 @@ fn one_message_at_a_time() {
     }
 }
 
+/// The number of a transaction may be another's on the next connection.
+#[test]
+fn what_belongs_to_a_connection_stays_on_it() {
+    let mut client = Client::<u32, 2>::new();
+    let epoch = client.epoch();
+    let lost = [
+        Scope::Bound { epoch, tx_id: 3 },
+        Scope::Entered { epoch, tx_id: 3 },
+    ];
+    for scope in lost {
+        let (id, header) = client.begin(Operation::Rm, scope, &[b"a\0"], 1).unwrap();
+        assert_eq!(header.tx_id, 3);
+        assert_eq!(client.retract(id), Some(1));
+    }
+    client.reset(|_| {});
+    assert_ne!(client.epoch(), epoch);
+    for scope in lost {
+        assert!(client.is_stale(scope));
+        assert_eq!(
+            client.begin(Operation::Rm, scope, &[b"a\0"], 1),
+            Err(BeginError::Stale(1))
+        );
+    }
+    assert_eq!(client.in_flight(), 0);
+    assert!(client
+        .begin(Operation::Rm, Scope::Free, &[b"a\0"], 1)
+        .is_ok());
+}
+
 /// The store keeps a transaction open until it is told, and allows a guest few.
 #[test]
 fn a_transaction_that_began_too_late() {
@@ -121,7 +157,7 @@ fn a_transaction_that_began_too_late() {
         (Operation::Error, b"17\0", None),
     ] {
         let mut client = Client::<u32, 1>::new();
-        let (id, _) = client.begin(start, 0, &[b"\0"], 1).unwrap();
+        let (id, _) = client.begin(start, Scope::Free, &[b"\0"], 1).unwrap();
         client.abandon(id);
         let bytes = message(op, id.raw(), payload);
         let mut rest = &bytes[..];
@@ -130,7 +166,9 @@ fn a_transaction_that_began_too_late() {
         assert_eq!(client.last_begun(), begun);
     }
     let mut client = Client::<u32, 1>::new();
-    let (id, _) = client.begin(Operation::Read, 0, &[b"a\0"], 1).unwrap();
+    let (id, _) = client
+        .begin(Operation::Read, Scope::Free, &[b"a\0"], 1)
+        .unwrap();
     client.abandon(id);
     let seen = receive(
         &mut client,
@@ -144,14 +182,16 @@ fn a_transaction_that_began_too_late() {
 #[test]
 fn busy_too_long_and_late() {
     let mut client = Client::<u32, 1>::new();
-    let (id, _) = client.begin(Operation::Read, 0, &[b"a\0"], 1).unwrap();
+    let (id, _) = client
+        .begin(Operation::Read, Scope::Free, &[b"a\0"], 1)
+        .unwrap();
     assert_eq!(
-        client.begin(Operation::Read, 0, &[b"b\0"], 2),
+        client.begin(Operation::Read, Scope::Free, &[b"b\0"], 2),
         Err(BeginError::Busy(2))
     );
     let long = [0u8; 4097];
     assert_eq!(
-        client.begin(Operation::Read, 0, &[&long], 2),
+        client.begin(Operation::Read, Scope::Free, &[&long], 2),
         Err(BeginError::TooLong(2))
     );
     assert_eq!(client.abandon(id), Some(1));
@@ -163,7 +203,9 @@ fn busy_too_long_and_late() {
 #[test]
 fn a_lost_stream_stays_lost_until_reset() {
     let mut client = Client::<u32, 2>::new();
-    client.begin(Operation::Read, 0, &[b"a\0"], 1).unwrap();
+    client
+        .begin(Operation::Read, Scope::Free, &[b"a\0"], 1)
+        .unwrap();
     let bad = Header {
         kind: 2,
         req_id: 1,
@@ -181,7 +223,9 @@ fn a_lost_stream_stays_lost_until_reset() {
     let mut ended = vec![];
     client.reset(|w| ended.push(w));
     assert_eq!(ended, [1]);
-    let (id, _) = client.begin(Operation::Read, 0, &[b"a\0"], 7).unwrap();
+    let (id, _) = client
+        .begin(Operation::Read, Scope::Free, &[b"a\0"], 7)
+        .unwrap();
     assert_eq!(
         receive(&mut client, &message(Operation::Read, id.raw(), b""), 3)
             .unwrap()
@@ -199,7 +243,7 @@ proptest! {
     ) {
         let mut client = Client::<u32, 16>::new();
         let ids: Vec<_> = (0..16)
-            .map(|w| client.begin(Operation::Read, 0, &[b"p\0"], w).unwrap().0)
+            .map(|w| client.begin(Operation::Read, Scope::Free, &[b"p\0"], w).unwrap().0)
             .collect();
         let mut stream = vec![];
         for w in &order {
@@ -218,7 +262,7 @@ proptest! {
     #[test]
     fn noise(stream in prop::collection::vec(any::<u8>(), 0..600), chunk in 1usize..64) {
         let mut client = Client::<u32, 3>::new();
-        client.begin(Operation::Read, 0, &[b"p\0"], 1).unwrap();
+        client.begin(Operation::Read, Scope::Free, &[b"p\0"], 1).unwrap();
         let _ = receive(&mut client, &stream, chunk);
     }
 }
