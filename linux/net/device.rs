@@ -100,6 +100,9 @@ pub trait Operations: Send + Sync + 'static {
     /// for a poll.
     fn opened(&self, interface: &Interface);
 
+    /// The interface was taken down: no packet comes any more, no poll runs. In process context.
+    fn closed(&self, interface: &Interface);
+
     /// The statistics as of now.
     fn statistics(&self) -> Statistics;
 
@@ -359,6 +362,7 @@ impl<T: Operations> Adapter<T> {
         start_xmit: Self::start_xmit,
         poll: Self::poll,
         opened: Self::opened,
+        closed: Self::closed,
         statistics: Self::statistics,
         read_counters: Self::read_counters,
         counter_names: T::COUNTERS.0.as_ptr(),
@@ -417,6 +421,15 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: As promised.
         let (data, interface) = unsafe { Self::of_device(dev) };
         data.opened(interface);
+    }
+
+    /// # Safety
+    ///
+    /// `dev` is that of a live `NetDevice<T>`.
+    unsafe extern "C" fn closed(dev: *mut RawNetDevice) {
+        // SAFETY: As promised.
+        let (data, interface) = unsafe { Self::of_device(dev) };
+        data.closed(interface);
     }
 
     /// # Safety

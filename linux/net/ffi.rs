@@ -29,6 +29,7 @@ pub(crate) struct Callbacks {
     pub(crate) start_xmit: unsafe extern "C" fn(*mut sk_buff, *mut RawNetDevice) -> c_int,
     pub(crate) poll: unsafe extern "C" fn(*mut RawNapi, c_int) -> c_int,
     pub(crate) opened: unsafe extern "C" fn(*mut RawNetDevice),
+    pub(crate) closed: unsafe extern "C" fn(*mut RawNetDevice),
     pub(crate) statistics: unsafe extern "C" fn(*mut c_void, *mut crate::Statistics),
     pub(crate) read_counters: unsafe extern "C" fn(*mut RawNetDevice, *mut u64),
     pub(crate) counter_names: *const *const c_char,
@@ -43,10 +44,9 @@ pub(crate) const XENPV_NET_GSO_V6: u32 = 16;
 
 pub(crate) const XENPV_TX_CSUM_PARTIAL: u32 = 1;
 pub(crate) const XENPV_TX_CSUM_VALID: u32 = 2;
-pub(crate) const XENPV_TX_HEADERS_LINEAR: u32 = 4;
-pub(crate) const XENPV_TX_XMIT_MORE: u32 = 8;
-pub(crate) const XENPV_TX_GSO_V4: u32 = 16;
-pub(crate) const XENPV_TX_GSO_V6: u32 = 32;
+pub(crate) const XENPV_TX_XMIT_MORE: u32 = 4;
+pub(crate) const XENPV_TX_GSO_V4: u32 = 8;
+pub(crate) const XENPV_TX_GSO_V6: u32 = 16;
 pub(crate) const XENPV_TX_GSO_SIZE_SHIFT: u32 = 16;
 
 pub(crate) const XENPV_RX_CSUM_UNKNOWN: u32 = 0;
@@ -91,29 +91,23 @@ extern "C" {
     pub(crate) fn xenpv_bh_enable();
 
     pub(crate) fn xenpv_skb_tx_begin(skb: *mut sk_buff) -> u32;
-    pub(crate) fn xenpv_skb_fragments(
-        skb: *const sk_buff,
-        into: *mut crate::Fragment,
-        room: u32,
-    ) -> u32;
     pub(crate) fn xenpv_skb_copy_bits(
         skb: *const sk_buff,
         offset: u32,
         into: *mut c_void,
         len: u32,
     ) -> c_int;
-    pub(crate) fn xenpv_skb_get(skb: *mut sk_buff) -> *mut sk_buff;
+    pub(crate) fn xenpv_skb_keep(skb: *mut sk_buff);
     pub(crate) fn xenpv_skb_consume_any(skb: *mut sk_buff);
     pub(crate) fn xenpv_skb_drop_any(skb: *mut sk_buff);
-    pub(crate) fn xenpv_skb_linearize(skb: *mut sk_buff) -> c_int;
 
-    pub(crate) fn xenpv_rx_copied(
-        napi: *mut RawNapi,
-        data: *const c_void,
+    pub(crate) fn xenpv_rx_alloc(napi: *mut RawNapi, len: u32) -> *mut sk_buff;
+    pub(crate) fn xenpv_rx_store_bits(
+        skb: *mut sk_buff,
+        offset: u32,
+        from: *const c_void,
         len: u32,
-    ) -> *mut sk_buff;
-    pub(crate) fn xenpv_rx_begin(napi: *mut RawNapi) -> *mut sk_buff;
-    pub(crate) fn xenpv_rx_add_page(skb: *mut sk_buff, page: *mut c_void, offset: u32, len: u32);
+    ) -> c_int;
     pub(crate) fn xenpv_rx_deliver(
         napi: *mut RawNapi,
         skb: *mut sk_buff,
@@ -124,6 +118,4 @@ extern "C" {
 
     /// `net/core/skbuff.c`.
     pub(crate) fn napi_consume_skb(skb: *mut sk_buff, budget: c_int);
-    /// `net/core/skbuff.c`.
-    pub(crate) fn consume_skb(skb: *mut c_void);
 }

@@ -25,4 +25,4 @@ pub use device::{
     CounterList, CounterNames, Interface, Limits, Napi, NetDevice, Operations, QueueGuard,
     Statistics,
 };
-pub use skb::{Fragment, GsoKind, RxChecksum, RxSkb, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};
+pub use skb::{GsoKind, RxChecksum, RxSkb, Skb, TxInfo};

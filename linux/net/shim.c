@@ -7,12 +7,17 @@
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 #include <linux/timer.h>
+#include <net/page_pool/helpers.h>
 
 #include "shim.h"
 
 #define XENPV_NET_OFFLOADS (NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_TSO | NETIF_F_TSO6)
 /* The largest packet that the wire format can say, its Ethernet header included. */
 #define XENPV_PACKET_MAX 65535u
+/* A received packet up to so long lies in one piece, of a longer one so much for the headers. */
+#define XENPV_RX_LINEAR 2048u
+#define XENPV_RX_HEAD 256u
+#define XENPV_RX_POOL_PAGES 256
 
 /* netdev_priv(). The head is mirrored by Private in ffi.rs. */
 struct xenpv_net {
@@ -25,6 +30,8 @@ struct xenpv_net {
 	netdev_features_t allowed;
 	struct napi_struct napi;
 	struct timer_list timer;
+	/* Memory for received packets, which comes back from the stack as it is: only this guest has ever seen it. */
+	struct page_pool *pool;
 	struct net_device_ops ops;
 };
 
@@ -55,6 +62,7 @@ static int xenpv_net_stop(struct net_device *dev)
 	netif_tx_disable(dev);
 	napi_disable(&net->napi);
 	timer_delete_sync(&net->timer);
+	net->callbacks->closed(dev);
 	return 0;
 }
 
@@ -133,6 +141,19 @@ static const struct net_device_ops xenpv_net_ops = {
 	.ndo_validate_addr = eth_validate_addr,
 };
 
+static struct page_pool *xenpv_net_pool(struct net_device *dev, struct napi_struct *napi)
+{
+	struct page_pool_params params = {
+		.pool_size = XENPV_RX_POOL_PAGES,
+		.nid = NUMA_NO_NODE,
+		.napi = napi,
+		.netdev = dev,
+	};
+	struct page_pool *pool = page_pool_create(&params);
+
+	return IS_ERR(pool) ? NULL : pool;
+}
+
 struct net_device *xenpv_net_alloc(const struct xenpv_net_callbacks *callbacks, void *data, const u8 *mac,
 				   const char *driver_name)
 {
@@ -146,15 +167,21 @@ struct net_device *xenpv_net_alloc(const struct xenpv_net_callbacks *callbacks, 
 	net->dev = dev;
 	net->callbacks = callbacks;
 	net->driver_name = driver_name;
+	net->pool = xenpv_net_pool(dev, &net->napi);
+	if (!net->pool) {
+		free_netdev(dev);
+		return NULL;
+	}
 	net->ops = xenpv_net_ops;
 	/* Called straight from the stack: a packet passes no C function of ours on its way into the driver. */
 	net->ops.ndo_start_xmit = callbacks->start_xmit;
 	timer_setup(&net->timer, xenpv_net_timer, 0);
 	dev->netdev_ops = &net->ops;
 	dev->ethtool_ops = &xenpv_net_ethtool_ops;
+	/* Packets are copied, from wherever their parts lie. */
 	dev->hw_features = XENPV_NET_OFFLOADS;
-	dev->features = XENPV_NET_OFFLOADS | NETIF_F_RXCSUM;
-	/* A packet may be made linear, which needs it unshared. */
+	dev->features = XENPV_NET_OFFLOADS | NETIF_F_RXCSUM | NETIF_F_HIGHDMA | NETIF_F_FRAGLIST;
+	/* A packet that is kept is changed. */
 	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = ETH_DATA_LEN;
@@ -170,6 +197,8 @@ void xenpv_net_free(struct net_device *dev)
 	struct xenpv_net *net = netdev_priv(dev);
 
 	timer_shutdown_sync(&net->timer);
+	/* It outlives us if the stack still has memory of it. */
+	page_pool_destroy(net->pool);
 	netif_napi_del(&net->napi);
 	free_netdev(dev);
 }
@@ -304,14 +333,6 @@ void xenpv_bh_enable(void)
 	local_bh_enable();
 }
 
-static bool xenpv_skb_headers_linear(const struct sk_buff *skb)
-{
-	if (!skb_is_nonlinear(skb))
-		return true;
-	return skb_transport_header_was_set(skb) &&
-	       skb_transport_offset(skb) + (int)sizeof(struct tcphdr) <= (int)skb_headlen(skb);
-}
-
 /* Once for each packet, before the other end can see it: timestamps it and says what the driver has to know. */
 u32 xenpv_skb_tx_begin(struct sk_buff *skb)
 {
@@ -322,8 +343,6 @@ u32 xenpv_skb_tx_begin(struct sk_buff *skb)
 		flags = XENPV_TX_CSUM_PARTIAL;
 	else if (skb->ip_summed == CHECKSUM_UNNECESSARY)
 		flags = XENPV_TX_CSUM_VALID;
-	if (xenpv_skb_headers_linear(skb))
-		flags |= XENPV_TX_HEADERS_LINEAR;
 	if (netdev_xmit_more())
 		flags |= XENPV_TX_XMIT_MORE;
 	if (skb_is_gso(skb)) {
@@ -334,39 +353,15 @@ u32 xenpv_skb_tx_begin(struct sk_buff *skb)
 	return flags;
 }
 
-/* Where the packet lies, the linear part first. Returns the number of fragments, or room + 1 if there are more. */
-u32 xenpv_skb_fragments(const struct sk_buff *skb, struct xenpv_net_fragment *into, u32 room)
-{
-	const struct skb_shared_info *shared = skb_shinfo(skb);
-	u32 i;
-
-	if (shared->nr_frags >= room || skb_has_frag_list(skb) || !skb_frags_readable(skb))
-		return room + 1;
-	into[0] = (struct xenpv_net_fragment){
-		.pfn = page_to_pfn(virt_to_page(skb->data)),
-		.offset = offset_in_page(skb->data),
-		.len = skb_headlen(skb),
-	};
-	for (i = 0; i < shared->nr_frags; i++) {
-		const skb_frag_t *frag = &shared->frags[i];
-
-		into[i + 1] = (struct xenpv_net_fragment){
-			.pfn = page_to_pfn(skb_frag_page(frag)),
-			.offset = skb_frag_off(frag),
-			.len = skb_frag_size(frag),
-		};
-	}
-	return i + 1;
-}
-
 int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 len)
 {
 	return skb_copy_bits(skb, offset, into, len);
 }
 
-struct sk_buff *xenpv_skb_get(struct sk_buff *skb)
+/* The packet was copied and is only kept for its sender to wait: it need not hold up what tracks connections. */
+void xenpv_skb_keep(struct sk_buff *skb)
 {
-	return skb_get(skb);
+	nf_reset_ct(skb);
 }
 
 void xenpv_skb_consume_any(struct sk_buff *skb)
@@ -379,33 +374,49 @@ void xenpv_skb_drop_any(struct sk_buff *skb)
 	dev_kfree_skb_any(skb);
 }
 
-int xenpv_skb_linearize(struct sk_buff *skb)
+/* Room for `len` bytes behind the linear part. */
+static bool xenpv_rx_add_room(struct sk_buff *skb, struct page_pool *pool, u32 len)
 {
-	return skb_linearize(skb);
+	while (len) {
+		u32 size = min_t(u32, len, PAGE_SIZE);
+		u32 truesize = size, offset;
+		struct page *page = page_pool_dev_alloc(pool, &offset, &truesize);
+
+		if (!page)
+			return false;
+		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, offset, size, truesize);
+		len -= size;
+	}
+	return true;
 }
 
-/* A received packet that fits one piece, copied out of memory that the other end can still write. */
-struct sk_buff *xenpv_rx_copied(struct napi_struct *napi, const void *data, u32 len)
+/* A received packet of `len` bytes, which are yet to be written. No more than XENPV_PACKET_MAX: the fragments suffice. */
+struct sk_buff *xenpv_rx_alloc(struct napi_struct *napi, u32 len)
 {
-	struct sk_buff *skb = napi_alloc_skb(napi, len);
+	struct xenpv_net *net = container_of(napi, struct xenpv_net, napi);
+	u32 linear = len > XENPV_RX_LINEAR ? XENPV_RX_HEAD : len;
+	struct sk_buff *skb;
 
-	if (skb)
-		skb_put_data(skb, data, len);
+	if (WARN_ON_ONCE(len > XENPV_PACKET_MAX))
+		return NULL;
+	skb = napi_alloc_skb(napi, linear);
+	if (!skb)
+		return NULL;
+	skb_put(skb, linear);
+	if (len > linear) {
+		skb_mark_for_recycle(skb);
+		if (!xenpv_rx_add_room(skb, net->pool, len - linear)) {
+			kfree_skb(skb);
+			return NULL;
+		}
+	}
 	return skb;
 }
 
-#define XENPV_RX_PULL 256u
-
-/* A received packet whose pages xenpv_rx_add_page() brings. */
-struct sk_buff *xenpv_rx_begin(struct napi_struct *napi)
+/* Behind the linear part, which Rust writes itself. */
+int xenpv_rx_store_bits(struct sk_buff *skb, u32 offset, const void *from, u32 len)
 {
-	return napi_alloc_skb(napi, XENPV_RX_PULL);
-}
-
-/* The skb takes over the page, given by its address. The caller has seen to it that there is a free fragment. */
-void xenpv_rx_add_page(struct sk_buff *skb, void *page, u32 offset, u32 len)
-{
-	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, virt_to_page(page), offset, len, PAGE_SIZE);
+	return skb_store_bits(skb, offset, from, len);
 }
 
 /*
@@ -433,10 +444,6 @@ static bool xenpv_rx_segments(struct sk_buff *skb, u32 gso, u16 size)
 /* Gives the packet to the stack; false if it had to be dropped. */
 bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum, u32 gso, u16 gso_size)
 {
-	u32 pull = min(skb->len, XENPV_RX_PULL);
-
-	if (skb_headlen(skb) < pull && !__pskb_pull_tail(skb, pull - skb_headlen(skb)))
-		goto drop;
 	skb->protocol = eth_type_trans(skb, napi->dev);
 	skb_reset_network_header(skb);
 	if (gso != XENPV_RX_GSO_NONE) {

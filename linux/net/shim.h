@@ -21,17 +21,11 @@ struct xenpv_net_callbacks {
 	netdev_tx_t (*start_xmit)(struct sk_buff *skb, struct net_device *dev);
 	int (*poll)(struct napi_struct *napi, int budget);
 	void (*opened)(struct net_device *dev);
+	void (*closed)(struct net_device *dev);
 	void (*statistics)(void *data, struct xenpv_net_statistics *into);
 	void (*read_counters)(struct net_device *dev, u64 *into);
 	const char *const *counter_names;
 	u32 counters;
-};
-
-/* Mirrored by Fragment in skb.rs. */
-struct xenpv_net_fragment {
-	u64 pfn;
-	u32 offset;
-	u32 len;
 };
 
 /* All flags here are mirrored by the consts of the same names in ffi.rs. */
@@ -43,10 +37,9 @@ struct xenpv_net_fragment {
 
 #define XENPV_TX_CSUM_PARTIAL	1u
 #define XENPV_TX_CSUM_VALID	2u
-#define XENPV_TX_HEADERS_LINEAR	4u
-#define XENPV_TX_XMIT_MORE	8u
-#define XENPV_TX_GSO_V4		16u
-#define XENPV_TX_GSO_V6		32u
+#define XENPV_TX_XMIT_MORE	4u
+#define XENPV_TX_GSO_V4		8u
+#define XENPV_TX_GSO_V6		16u
 /* Above the flags: the payload of each segment. */
 #define XENPV_TX_GSO_SIZE_SHIFT	16
 
@@ -85,16 +78,13 @@ void xenpv_bh_disable(void);
 void xenpv_bh_enable(void);
 
 u32 xenpv_skb_tx_begin(struct sk_buff *skb);
-u32 xenpv_skb_fragments(const struct sk_buff *skb, struct xenpv_net_fragment *into, u32 room);
 int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 len);
-struct sk_buff *xenpv_skb_get(struct sk_buff *skb);
+void xenpv_skb_keep(struct sk_buff *skb);
 void xenpv_skb_consume_any(struct sk_buff *skb);
 void xenpv_skb_drop_any(struct sk_buff *skb);
-int xenpv_skb_linearize(struct sk_buff *skb);
 
-struct sk_buff *xenpv_rx_copied(struct napi_struct *napi, const void *data, u32 len);
-struct sk_buff *xenpv_rx_begin(struct napi_struct *napi);
-void xenpv_rx_add_page(struct sk_buff *skb, void *page, u32 offset, u32 len);
+struct sk_buff *xenpv_rx_alloc(struct napi_struct *napi, u32 len);
+int xenpv_rx_store_bits(struct sk_buff *skb, u32 offset, const void *from, u32 len);
 bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum, u32 gso, u16 gso_size);
 
 #endif

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One packet, owned (`struct sk_buff`).
 
-use core::{ffi::c_void, mem::ManuallyDrop, num::NonZeroU16, ptr::NonNull};
-use kernel::{bindings::sk_buff, error::to_result, prelude::*};
+use core::{mem::ManuallyDrop, num::NonZeroU16, ptr::NonNull};
+use kernel::{
+    bindings::{self, sk_buff},
+    error::to_result,
+    prelude::*,
+};
+use linux::page::Page;
 
 use crate::{ffi, Napi};
-
-/// Most pages that a packet has behind its linear part (`MAX_SKB_FRAGS`).
-pub const MAX_FRAGS: usize = kernel::bindings::CONFIG_MAX_SKB_FRAGS as usize;
-
-/// Contiguous bytes of a packet; `offset` and `len` may span pages.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fragment {
-    /// Page frame number that `offset` counts from.
-    pub pfn: u64,
-    /// First byte.
-    pub offset: u32,
-    /// Bytes.
-    pub len: u32,
-}
 
 /// A reference to a packet. Dropping it counts the packet as lost; [`consume`](Self::consume) does not.
 ///
@@ -74,12 +64,6 @@ impl TxInfo {
         self.0 & ffi::XENPV_TX_CSUM_VALID != 0
     }
 
-    /// All headers are known to be in the linear part.
-    #[inline]
-    pub fn headers_linear(self) -> bool {
-        self.0 & ffi::XENPV_TX_HEADERS_LINEAR != 0
-    }
-
     /// Another packet follows at once: the notification can wait for it (`netdev_xmit_more`).
     #[inline]
     pub fn xmit_more(self) -> bool {
@@ -110,14 +94,11 @@ impl Skb {
         self.as_ref().len
     }
 
-    /// The linear part: at least the link-level header, for most packets all headers.
+    /// Bytes of the linear part.
     #[inline]
-    pub fn head(&self) -> &[u8] {
+    fn linear_len(&self) -> u32 {
         let skb = self.as_ref();
-        let len = skb.len.saturating_sub(skb.data_len) as usize;
-        // SAFETY: The linear part is `skb_headlen()` bytes at `data`. While references are held nobody writes to it:
-        // the stack copies a packet before it changes one.
-        unsafe { core::slice::from_raw_parts(skb.data, len) }
+        skb.len.saturating_sub(skb.data_len)
     }
 
     /// To be called once on each packet that is about to be sent: takes its software timestamp and says what the
@@ -128,53 +109,42 @@ impl Skb {
         TxInfo(unsafe { ffi::xenpv_skb_tx_begin(self.0.as_ptr()) })
     }
 
-    /// Where the packet lies, linear part first; `None` if it has too many parts to say so.
-    #[inline]
-    pub fn fragments<'a>(&self, into: &'a mut [Fragment; MAX_FRAGS + 1]) -> Option<&'a [Fragment]> {
-        // SAFETY: By the type invariant; there is room for as many fragments as the function is told.
-        let count = unsafe {
-            ffi::xenpv_skb_fragments(self.0.as_ptr(), into.as_mut_ptr(), into.len() as u32)
-        };
-        into.get(..count as usize)
-    }
-
-    /// Copies `into.len()` bytes of the packet from `offset` on, from wherever they are.
+    /// Copies `len` bytes of the packet, from `offset` on and wherever they are, to the start of `page`.
     ///
     /// # Errors
-    /// `EFAULT` when the packet is shorter.
-    pub fn copy_bits(&self, offset: u32, into: &mut [u8]) -> Result {
-        let len = u32::try_from(into.len())?;
-        // SAFETY: By the type invariant, and `into` has room for `len` bytes. The function checks the bounds.
-        to_result(unsafe {
-            ffi::xenpv_skb_copy_bits(self.0.as_ptr(), offset, into.as_mut_ptr().cast(), len)
-        })
-    }
-
-    /// Gathers the whole packet in its linear part.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn linearize(&mut self) -> Result {
-        // SAFETY: By the type invariant. The interface's flags say that it takes no shared packets, so the one
-        // reference in `start_xmit` is ours.
-        to_result(unsafe { ffi::xenpv_skb_linearize(self.0.as_ptr()) })
-    }
-
-    /// Another reference to the same packet.
+    /// `EINVAL` when the page is shorter, `EFAULT` when the packet is, or when the kernel cannot read it.
     #[inline]
-    pub fn another(&self) -> Self {
-        // SAFETY: By the type invariant.
-        let skb = unsafe { ffi::xenpv_skb_get(self.0.as_ptr()) };
-        // INVARIANT: `skb_get` returns its argument and has counted a reference, which is now this value's.
-        // SAFETY: The argument was not null.
-        Self(unsafe { NonNull::new_unchecked(skb) })
+    pub fn copy_to_page(&self, offset: u32, len: u32, page: &Page) -> Result {
+        if len as usize > page.len() {
+            return Err(EINVAL);
+        }
+        let into = page.as_ptr().as_ptr();
+        if offset.saturating_add(len) <= self.linear_len() {
+            // SAFETY: The linear part is so long, as just seen; while references are held nobody writes to it: the stack
+            // copies a packet before it changes one. The page is as long as `len` and apart from any packet, for it is
+            // owned by a `Page`, which hands out no references.
+            unsafe {
+                let from = self.as_ref().data.add(offset as usize);
+                bindings::memcpy(into.cast(), from.cast(), len as usize);
+            }
+            return Ok(());
+        }
+        // SAFETY: By the type invariant, and the page has room for `len` bytes. The function checks the packet's bounds.
+        to_result(unsafe { ffi::xenpv_skb_copy_bits(self.0.as_ptr(), offset, into.cast(), len) })
+    }
+
+    /// To be called on a packet that was sent and is kept only for the stack to wait for its end.
+    #[inline]
+    pub fn keep(&mut self) {
+        // SAFETY: By the type invariant; within `start_xmit` the packet is ours to change.
+        unsafe { ffi::xenpv_skb_keep(self.0.as_ptr()) };
     }
 
     /// Drops the reference of a packet that was sent, in any context.
     #[inline]
     pub fn consume(self) {
         // SAFETY: By the type invariant; `into_raw` gives up the reference.
-        unsafe { ffi::xenpv_skb_consume_any(self.into_raw().as_ptr().cast()) };
+        unsafe { ffi::xenpv_skb_consume_any(self.into_raw()) };
     }
 
     /// Drops the reference of a packet that was sent, within a poll of `budget`.
@@ -183,24 +153,12 @@ impl Skb {
         let budget = i32::try_from(budget).unwrap_or(1);
         // SAFETY: By the type invariant; `into_raw` gives up the reference. A budget above 0 says that this is the
         // softirq of a poll; 0 says that it may be any context.
-        unsafe { ffi::napi_consume_skb(self.into_raw().as_ptr().cast(), budget) };
+        unsafe { ffi::napi_consume_skb(self.into_raw(), budget) };
     }
 
-    /// Gives up the reference, for [`RELEASE_SKB`] to drop.
     #[inline]
-    pub fn into_raw(self) -> NonNull<c_void> {
-        ManuallyDrop::new(self).0.cast()
-    }
-
-    /// Takes back what [`into_raw`](Self::into_raw) gave up.
-    ///
-    /// # Safety
-    ///
-    /// `raw` comes from [`into_raw`](Self::into_raw) and its reference was not dropped or taken back since.
-    #[inline]
-    pub unsafe fn from_owned_raw(raw: NonNull<c_void>) -> Self {
-        // INVARIANT: As the caller promises, this is the reference that `into_raw` gave up.
-        Self(raw.cast())
+    fn into_raw(self) -> *mut sk_buff {
+        ManuallyDrop::new(self).0.as_ptr()
     }
 }
 
@@ -210,14 +168,6 @@ impl Drop for Skb {
         unsafe { ffi::xenpv_skb_drop_any(self.0.as_ptr()) };
     }
 }
-
-/// Drops a packet that [`Skb::into_raw`] gave up, in process context. A function of the kernel itself, so that a
-/// pointer to it stays good when the driver is gone.
-///
-/// # Safety
-///
-/// The pointer comes from [`Skb::into_raw`], and nobody uses or drops it later.
-pub const RELEASE_SKB: unsafe extern "C" fn(skb: *mut c_void) = ffi::consume_skb;
 
 /// What the backend of a received packet said about its protocol checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +181,7 @@ pub enum RxChecksum {
     Blank = ffi::XENPV_RX_CSUM_BLANK,
 }
 
-/// A received packet in the making.
+/// A received packet in the making. Its memory has never been anybody else's but this guest's.
 ///
 /// # Invariants
 ///
@@ -239,59 +189,44 @@ pub enum RxChecksum {
 pub struct RxSkb<'a> {
     skb: Skb,
     napi: &'a Napi,
-    pages: usize,
 }
 
 impl<'a> RxSkb<'a> {
-    /// A packet of the `len` bytes at `data`, copied once. `None` without memory.
-    ///
-    /// # Safety
-    ///
-    /// `data` is the address of at least `len` bytes that stay mapped. Others may change them meanwhile.
+    /// A packet of `len` bytes, at most 65535, each of which is to be written before [`deliver`](Self::deliver). `None`
+    /// without memory.
     #[inline]
-    pub unsafe fn copied(napi: &'a Napi, data: NonNull<u8>, len: u32) -> Option<Self> {
-        // SAFETY: A `Napi` is only ever seen within its poll, where this may be called; the bytes are as promised.
-        let skb = unsafe { ffi::xenpv_rx_copied(napi.as_raw(), data.as_ptr().cast(), len) };
-        Self::new(napi, skb)
-    }
-
-    /// A packet without data, for [`add_page`](Self::add_page). `None` without memory.
-    #[inline]
-    pub fn with_pages(napi: &'a Napi) -> Option<Self> {
-        // SAFETY: As in `copied`.
-        let skb = unsafe { ffi::xenpv_rx_begin(napi.as_raw()) };
-        Self::new(napi, skb)
-    }
-
-    #[inline]
-    fn new(napi: &'a Napi, skb: *mut sk_buff) -> Option<Self> {
+    pub fn new(napi: &'a Napi, len: u32) -> Option<Self> {
+        // SAFETY: A `Napi` is only ever seen within its poll, where this may be called.
+        let skb = unsafe { ffi::xenpv_rx_alloc(napi.as_raw(), len) };
         // INVARIANT: A new packet's only reference is ours, and `napi` is what it was allocated for.
         Some(Self {
             skb: Skb(NonNull::new(skb)?),
             napi,
-            pages: 0,
         })
     }
 
-    /// Appends `len` bytes at `offset` of the page, which the packet takes over, or gives the page back when the
-    /// packet has [`MAX_FRAGS`] or the bytes are not in the page.
+    /// Writes the packet's bytes from `at` on: `len` bytes that begin at `offset` of `page`, copied once. Others may change
+    /// the page meanwhile.
+    ///
+    /// # Errors
+    /// `EINVAL` when they are not in the page, `EFAULT` when they are not in the packet.
     #[inline]
-    pub fn add_page(
-        &mut self,
-        page: linux::page::Page,
-        offset: u32,
-        len: u32,
-    ) -> Result<(), linux::page::Page> {
-        let end = offset.saturating_add(len) as usize;
-        if self.pages >= MAX_FRAGS || end > kernel::page::PAGE_SIZE {
-            return Err(page);
+    pub fn copy_from_page(&mut self, at: u32, page: &Page, offset: u32, len: u32) -> Result {
+        if offset.saturating_add(len) as usize > page.len() {
+            return Err(EINVAL);
         }
-        self.pages += 1;
-        let address = page.into_kernel();
-        // SAFETY: There is a free fragment, as just checked. The page was an owned one of at least a page's bytes;
-        // its reference passes to the packet.
-        unsafe { ffi::xenpv_rx_add_page(self.skb.0.as_ptr(), address.as_ptr(), offset, len) };
-        Ok(())
+        let from = page.as_ptr().as_ptr().wrapping_add(offset as usize);
+        if at.saturating_add(len) <= self.skb.linear_len() {
+            // SAFETY: The bytes are in the page and in the linear part, as just checked; the packet is ours, and apart
+            // from any `Page`.
+            unsafe {
+                let into = self.skb.as_ref().data.add(at as usize);
+                bindings::memcpy(into.cast(), from.cast(), len as usize);
+            }
+            return Ok(());
+        }
+        // SAFETY: By the type invariant, and the page has the bytes. The function checks the packet's bounds.
+        to_result(unsafe { ffi::xenpv_rx_store_bits(self.skb.0.as_ptr(), at, from.cast(), len) })
     }
 
     /// Gives the packet, which has at least an Ethernet header, to the stack; false if it was dropped for its
@@ -304,7 +239,7 @@ impl<'a> RxSkb<'a> {
             Some((GsoKind::TcpV4, size)) => (ffi::XENPV_RX_GSO_V4, size.get()),
             Some((GsoKind::TcpV6, size)) => (ffi::XENPV_RX_GSO_V6, size.get()),
         };
-        let (skb, checksum) = (self.skb.into_raw().as_ptr().cast(), checksum as u32);
+        let (skb, checksum) = (self.skb.into_raw(), checksum as u32);
         // SAFETY: By the type invariant this is a packet for `napi` and its reference is ours to give away; a `Napi`
         // is only seen within its poll.
         unsafe { ffi::xenpv_rx_deliver(self.napi.as_raw(), skb, checksum, gso, gso_size) }

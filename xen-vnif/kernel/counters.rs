@@ -16,9 +16,6 @@ pub(crate) enum Counter {
     TxErrors,
     TxDropped,
     TxNotifies,
-    TxCopied,
-    TxGrantedSlots,
-    TxLinearized,
     TxGso,
     TxStops,
     TxDeferredFrees,
@@ -31,9 +28,7 @@ pub(crate) enum Counter {
     RxErrors,
     RxDropped,
     RxNotifies,
-    RxCopied,
     RxGso,
-    RxRefillFailures,
     RxDeferredFrees,
     /// Of earlier connections, as the next one; see [`Live`].
     RxRequests,
@@ -66,7 +61,7 @@ use Counter::*;
 use Shown::*;
 
 /// All that `ethtool -S` shows, in that order.
-const SHOWN: [(&CStr, Shown); 32] = [
+const SHOWN: [(&CStr, Shown); 27] = [
     (c"q0_tx_packets", Counted(TxPackets)),
     (c"q0_tx_bytes", Counted(TxBytes)),
     (c"q0_tx_errors", Counted(TxErrors)),
@@ -75,9 +70,6 @@ const SHOWN: [(&CStr, Shown); 32] = [
     (c"q0_tx_responses", Counted(TxResponses)),
     (c"q0_tx_notifies_sent", Counted(TxNotifies)),
     (c"q0_tx_notifies_saved", TxNotifiesSaved),
-    (c"q0_tx_copied_packets", Counted(TxCopied)),
-    (c"q0_tx_granted_slots", Counted(TxGrantedSlots)),
-    (c"q0_tx_linearized", Counted(TxLinearized)),
     (c"q0_tx_gso_packets", Counted(TxGso)),
     (c"q0_tx_queue_stops", Counted(TxStops)),
     (c"q0_tx_grants_in_use", TxGrants),
@@ -90,9 +82,7 @@ const SHOWN: [(&CStr, Shown); 32] = [
     (c"q0_rx_responses", Counted(RxResponses)),
     (c"q0_rx_notifies_sent", Counted(RxNotifies)),
     (c"q0_rx_notifies_saved", RxNotifiesSaved),
-    (c"q0_rx_copied_packets", Counted(RxCopied)),
     (c"q0_rx_gso_packets", Counted(RxGso)),
-    (c"q0_rx_refill_failures", Counted(RxRefillFailures)),
     (c"q0_rx_grants_in_use", RxGrants),
     (c"q0_rx_deferred_frees", Counted(RxDeferredFrees)),
     (c"q0_events", Counted(Events)),

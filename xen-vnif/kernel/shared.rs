@@ -4,8 +4,8 @@
 use kernel::prelude::*;
 use linux::page::Page;
 use ring::SharedMemory;
-use vnif_core::{tx::HEAD_MAX, PAGE_SIZE, RING_SLOTS};
-use xen_grants::{Access, FreeRef, Granted};
+use vnif_core::RING_SLOTS;
+use xen_grants::{Access, Granted};
 use xen_sys::{Domid, GrantRef};
 
 /// A page for a ring, not yet granted.
@@ -34,35 +34,34 @@ impl RingPage {
     }
 }
 
-/// Heads that fit one page.
-const HEADS_PER_PAGE: usize = (PAGE_SIZE / HEAD_MAX) as usize;
+/// A page for each slot of a ring, through which the packets are copied. See `docs/decisions/0028`.
+pub(crate) struct Pages(KVec<Granted<Page>>);
 
-/// The memory for packets' heads: a place of [`HEAD_MAX`] bytes for each id of the transmit ring, granted read-only.
-pub(crate) struct Heads(KVec<Granted<Page>>);
-
-/// Where a head lies, for the backend.
-pub(crate) struct Place {
-    pub(crate) gref: GrantRef,
-    pub(crate) offset: u16,
-}
-
-impl Heads {
-    pub(crate) fn new(backend: Domid) -> Result<Self> {
-        let count = RING_SLOTS / HEADS_PER_PAGE;
-        let mut pages = KVec::with_capacity(count, GFP_KERNEL)?;
-        for free in xen_grants::allocate_many(count)? {
+impl Pages {
+    pub(crate) fn new(backend: Domid, access: Access) -> Result<Self> {
+        let mut pages = KVec::with_capacity(RING_SLOTS, GFP_KERNEL)?;
+        for free in xen_grants::allocate_many(RING_SLOTS)? {
             let page = Page::new(GFP_KERNEL)?;
-            pages.push(
-                Granted::page(free, page, backend, Access::ReadOnly),
-                GFP_KERNEL,
-            )?;
+            pages.push(Granted::page(free, page, backend, access), GFP_KERNEL)?;
         }
         Ok(Self(pages))
     }
 
-    /// How many pages are granted.
-    pub(crate) fn pages(&self) -> u64 {
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
         self.0.len() as u64
+    }
+
+    /// The page of `slot`.
+    #[inline]
+    pub(crate) fn get(&self, slot: u16) -> Option<&Granted<Page>> {
+        self.0.get(usize::from(slot))
+    }
+
+    /// The grant of `slot`'s page.
+    #[inline]
+    pub(crate) fn gref(&self, slot: u16) -> Option<GrantRef> {
+        self.get(slot).map(Granted::gref)
     }
 
     /// Ends the grants. Returns the number of pages that the backend does not let go of.
@@ -71,57 +70,5 @@ impl Heads {
             .into_iter()
             .map(Granted::end)
             .fold(0, |kept, ended| kept.wrapping_add(ended.is_none().into()))
-    }
-
-    /// Copies `bytes`, at most [`HEAD_MAX`], to the place of `id`.
-    #[inline]
-    pub(crate) fn write(&self, id: u16, bytes: &[u8]) -> Option<Place> {
-        if bytes.len() > HEAD_MAX as usize {
-            return None;
-        }
-        let page = self.0.get(usize::from(id) / HEADS_PER_PAGE)?;
-        let offset = usize::from(id) % HEADS_PER_PAGE * HEAD_MAX as usize;
-        page.get().copy_to(offset, bytes).ok()?;
-        Some(Place {
-            gref: page.gref(),
-            offset: offset as u16,
-        })
-    }
-}
-
-/// Grant references at hand, so that the hot path takes none from the table's lock.
-pub(crate) struct References(KVec<FreeRef>);
-
-impl References {
-    /// One for each slot of a ring.
-    pub(crate) fn for_ring() -> Result<Self> {
-        xen_grants::allocate_many(RING_SLOTS).map(Self)
-    }
-
-    /// Whether `count` can be taken one after the other; sees to it if possible.
-    #[inline]
-    pub(crate) fn has(&mut self, count: usize) -> bool {
-        while self.0.len() < count {
-            let more = xen_grants::allocate();
-            if !more.is_ok_and(|free| self.0.push_within_capacity(free).is_ok()) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Takes one. The stock runs out only when the backend kept pages: then the table is asked.
-    #[inline]
-    pub(crate) fn take(&mut self) -> Option<FreeRef> {
-        match self.0.pop() {
-            Some(free) => Some(free),
-            None => xen_grants::allocate().ok(),
-        }
-    }
-
-    /// Puts one back; beyond the stock's size it goes back to the table.
-    #[inline]
-    pub(crate) fn put(&mut self, free: FreeRef) {
-        drop(self.0.push_within_capacity(free));
     }
 }

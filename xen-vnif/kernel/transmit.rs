@@ -1,69 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The transmit half of a connection.
 
-use core::{ffi::c_void, ptr::NonNull};
 use kernel::{prelude::*, sync::Arc};
 use linux::page::Page;
-use linux_net::{Fragment, GsoKind, Interface, Skb, TxInfo, MAX_FRAGS, RELEASE_SKB};
+use linux_net::{GsoKind, Interface, Skb, TxInfo};
 use vnif_core::{
     features::Features,
     gso::{Gso, Kind},
-    tx::{Entry, Headers, PagePart, Plan, Refused, HEAD_MAX},
-    Part, Payload, RingCounters, TxQueue, Violation, RING_SLOTS,
+    tx::{Entry, Packet},
+    RingCounters, TxQueue, Violation, RING_SLOTS,
 };
 use xen_events::EventChannel;
-use xen_grants::{Access, Granted, Owner};
-use xen_sys::{netif::TxFlags, Domid, Gfn, GrantRef};
+use xen_grants::{Access, Granted};
+use xen_sys::{netif::TxFlags, Domid, GrantRef};
 
 use crate::{
     counters::{Counter, Counters},
-    shared::{Heads, References, RingPage},
+    shared::{Pages, RingPage},
 };
 
-/// A reference to a packet, as the owner of one granted page of it.
-pub(crate) struct SentSkb(Skb);
-
-// SAFETY: A packet's pages live and keep their content as long as a reference to the packet does, which the pointer of
-// `into_raw` is until `RELEASE_SKB`, a function of the kernel image for process context, drops it.
-unsafe impl Owner for SentSkb {
-    const RELEASE: unsafe extern "C" fn(*mut c_void) = RELEASE_SKB;
-
-    fn into_raw(self) -> NonNull<c_void> {
-        self.0.into_raw()
-    }
-}
-
-/// What a slot keeps alive until it is answered.
-enum Sent {
-    /// Nothing: the slot's data was copied to its place among the heads.
-    Copied,
-    /// A page of the packet.
-    Skb(Granted<SentSkb>),
-    /// A page with a copy of the whole packet.
-    Page(Granted<Page>),
-}
-
-impl Sent {
-    fn is_granted(&self) -> bool {
-        !matches!(self, Self::Copied)
-    }
-
-    /// Ends the grant, if any. True when the backend does not let go of the page.
-    fn end(self) -> bool {
-        match self {
-            Self::Copied => false,
-            Self::Skb(granted) => granted.end().is_none(),
-            Self::Page(granted) => granted.end().is_none(),
-        }
-    }
-}
-
-impl Payload for Sent {
-    #[inline]
-    fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Skb(_))
-    }
-}
+/// The largest packet that the stack gets back at once. A larger one is kept until the backend has answered it, for
+/// its sender to be held back by what is in the ring (TCP's small queues, a socket's send buffer).
+const NOT_KEPT_MAX: u32 = 256;
 
 /// Why a packet was not sent.
 struct NotSent;
@@ -72,12 +30,10 @@ struct NotSent;
 ///
 /// Field order matters: the ring goes before its page.
 pub(crate) struct Transmit {
-    queue: TxQueue<Sent, KVec<Entry<Sent>>>,
+    queue: TxQueue<Skb, KVec<Entry<Skb>>>,
     page: Granted<Page>,
-    heads: Heads,
-    references: References,
+    pages: Pages,
     channel: Arc<EventChannel>,
-    backend: Domid,
     /// What the backend takes.
     features: Features,
     /// The stack was told to wait for room.
@@ -101,10 +57,8 @@ impl Transmit {
         Ok(Self {
             queue,
             page: page.share(backend)?,
-            heads: Heads::new(backend)?,
-            references: References::for_ring()?,
+            pages: Pages::new(backend, Access::ReadOnly)?,
             channel,
-            backend,
             features,
             stopped: false,
         })
@@ -120,25 +74,24 @@ impl Transmit {
         self.queue.counters()
     }
 
-    /// Pages that the backend may use now: the ring's, those of the heads and those of packets in flight.
+    /// Pages that the backend may use: the ring's and those of its slots.
     pub(crate) fn grants_in_use(&self) -> u64 {
-        let packets = self.queue.payloads().filter(|sent| sent.is_granted());
-        let count = self.heads.pages().wrapping_add(packets.count() as u64);
-        count.wrapping_add(1)
+        self.pages.count().wrapping_add(1)
     }
 
     /// Ends the connection. Returns the number of pages that the backend does not let go of.
-    pub(crate) fn end(self) -> u64 {
+    pub(crate) fn end(mut self) -> u64 {
+        self.let_go();
         let Self {
-            mut queue,
-            page,
-            heads,
-            ..
+            queue, page, pages, ..
         } = self;
-        let packets = queue.drain().map(Sent::end).filter(|kept| *kept).count() as u64;
         drop(queue);
-        let pages = packets.wrapping_add(heads.end());
-        pages.wrapping_add(page.end().is_none().into())
+        pages.end().wrapping_add(page.end().is_none().into())
+    }
+
+    /// Gives the stack back all packets that are kept. Their slots, which have copies, go on.
+    pub(crate) fn let_go(&mut self) {
+        self.queue.let_go().for_each(Skb::consume);
     }
 
     /// Tells the channel whether a poll has found work.
@@ -178,7 +131,7 @@ impl Transmit {
         }
         let info = skb.begin_transmit();
         let len = skb.len();
-        match self.place(skb, info, counters) {
+        match self.place(skb, info) {
             Ok(()) => {
                 counters.add(Counter::TxPackets, 1);
                 counters.add(Counter::TxBytes, len.into());
@@ -229,28 +182,9 @@ impl Transmit {
     /// Ends what the backend has answered, in a poll of `budget` (0: in any context). Returns the number of slots.
     #[inline]
     pub(crate) fn reap(&mut self, budget: u32, counters: &Counters) -> Result<u32, Violation> {
-        let references = &mut self.references;
-        let mut kept = 0u64;
-        let reaped = self.queue.reap(|sent| match sent {
-            Sent::Copied => {}
-            Sent::Skb(granted) => match granted.end() {
-                Some((skb, free)) => {
-                    references.put(free);
-                    skb.0.consume_in_poll(budget);
-                }
-                None => kept = kept.wrapping_add(1),
-            },
-            Sent::Page(granted) => match granted.end() {
-                Some((_, free)) => references.put(free),
-                None => kept = kept.wrapping_add(1),
-            },
-        })?;
+        let reaped = self.queue.reap(|skb| skb.consume_in_poll(budget))?;
         if reaped.dropped != 0 {
             counters.add(Counter::TxErrors, reaped.dropped.into());
-        }
-        if kept != 0 {
-            counters.add(Counter::TxDeferredFrees, kept);
-            return Err(self.queue.distrust(Violation::StillMapped));
         }
         Ok(reaped.slots)
     }
@@ -270,9 +204,9 @@ impl Transmit {
         self.queue.arm(self.stopped)
     }
 
-    /// Puts a packet into the ring.
+    /// Copies a packet into the ring's pages.
     #[inline]
-    fn place(&mut self, skb: Skb, info: TxInfo, counters: &Counters) -> Result<(), NotSent> {
+    fn place(&mut self, mut skb: Skb, info: TxInfo) -> Result<(), NotSent> {
         let mut flags = TxFlags::empty();
         if info.checksum_blank() {
             flags = TxFlags::CSUM_BLANK | TxFlags::DATA_VALIDATED;
@@ -286,193 +220,26 @@ impl Transmit {
             },
             size,
         });
-        if let Some(gso) = gso {
-            // The stack may have made it for an earlier backend, which could do more.
-            if !self.features.gso(gso.kind) {
-                return Err(NotSent);
-            }
-        }
-        match Plan::copied_whole(skb.len(), flags) {
-            Some(plan) => {
-                self.place_head(&plan.with_gso(gso), &skb)?;
-                skb.consume();
-                counters.add(Counter::TxCopied, 1);
-                Ok(())
-            }
-            None => self.place_large(skb, info, gso, flags, counters),
-        }
-    }
-
-    /// A packet that is more than a head. It is made linear if it would need more slots than a backend must take.
-    fn place_large(
-        &mut self,
-        mut skb: Skb,
-        info: TxInfo,
-        gso: Option<Gso>,
-        flags: TxFlags,
-        counters: &Counters,
-    ) -> Result<(), NotSent> {
-        let headers = if info.headers_linear() {
-            Headers::Linear
-        } else {
-            Headers::Unknown
-        };
-        for linear in [false, true] {
-            if linear {
-                skb.linearize().map_err(|_| NotSent)?;
-                counters.add(Counter::TxLinearized, 1);
-            }
-            let mut fragments = [Fragment::default(); MAX_FRAGS + 1];
-            let Some(fragments) = skb.fragments(&mut fragments) else {
-                continue;
-            };
-            let mut parts = [vnif_core::tx::Fragment::default(); MAX_FRAGS + 1];
-            for (part, fragment) in parts.iter_mut().zip(fragments) {
-                *part = vnif_core::tx::Fragment {
-                    gfn: Gfn(fragment.pfn),
-                    offset: fragment.offset,
-                    len: fragment.len,
-                };
-            }
-            let Some(parts) = parts.get(..fragments.len()) else {
-                continue;
-            };
-            match Plan::new(skb.len(), headers, parts, flags) {
-                Ok(plan) if plan.slots() == 1 || self.features.sg => {
-                    return self.place_parts(&plan.with_gso(gso), skb, counters);
-                }
-                Ok(_) => return self.place_copy(&skb, flags),
-                Err(Refused::TooManySlots) => {}
-                Err(Refused::Length) => return Err(NotSent),
-            }
-        }
-        Err(NotSent)
-    }
-
-    /// Copies the head and grants the rest in place. Once the first slot is filled nothing may fail, or the backend would
-    /// take the next packet for this one's rest: the queue refuses a first slot when there is no room for all, and the
-    /// references are seen to before it.
-    fn place_parts(
-        &mut self,
-        plan: &Plan<'_>,
-        skb: Skb,
-        counters: &Counters,
-    ) -> Result<(), NotSent> {
-        if !self.references.has(plan.slots().into()) {
+        let packet = Packet::new(skb.len(), flags, gso).ok_or(NotSent)?;
+        // The stack may have made it for an earlier backend, which could do more.
+        if !self.features.can_take(&packet) {
             return Err(NotSent);
         }
-        let mut index = 0;
-        if plan.copied() != 0 {
-            self.place_head(plan, &skb)?;
-            index = 1;
-        }
-        let mut parts = plan.granted();
-        let mut next = parts.next();
-        let mut skb = Some(skb);
-        while let Some(part) = next {
-            next = parts.next();
-            // Each slot has a reference to the packet; the last one has ours.
-            let owner = match (&skb, next) {
-                (Some(skb), Some(_)) => skb.another(),
-                _ => skb.take().ok_or(NotSent)?,
-            };
-            self.place_granted(plan, index, part, owner)?;
-            index = index.wrapping_add(1);
-            counters.add(Counter::TxGrantedSlots, 1);
+        let pages = &self.pages;
+        let pushed = self.queue.push(&packet, |id, part| {
+            let page = pages.get(id)?;
+            skb.copy_to_page(part.offset, part.len.into(), page.get())
+                .ok()?;
+            Some(page.gref())
+        });
+        let last = pushed.map_err(|_| NotSent)?;
+        if skb.len() <= NOT_KEPT_MAX {
+            skb.consume();
+        } else {
+            skb.keep();
+            // It comes back only if the slot is not in flight, which it is.
+            drop(self.queue.keep(last, skb));
         }
         Ok(())
-    }
-
-    /// Copies the packet's head to the place of the next id and fills the first slot with it.
-    #[inline]
-    fn place_head(&mut self, plan: &Plan<'_>, skb: &Skb) -> Result<(), NotSent> {
-        let id = self.queue.next_id().ok_or(NotSent)?;
-        let len = usize::from(plan.copied());
-        let place = match skb.head().get(..len) {
-            Some(head) => self.heads.write(id, head),
-            None => {
-                let mut head = [0; HEAD_MAX as usize];
-                let head = head.get_mut(..len).ok_or(NotSent)?;
-                skb.copy_bits(0, head).map_err(|_| NotSent)?;
-                self.heads.write(id, head)
-            }
-        };
-        let place = place.ok_or(NotSent)?;
-        let part = Part {
-            index: 0,
-            gref: place.gref,
-            offset: place.offset,
-            len: plan.copied(),
-        };
-        self.queue
-            .push(plan, &part, Sent::Copied)
-            .map_err(|_| NotSent)
-    }
-
-    #[inline]
-    fn place_granted(
-        &mut self,
-        plan: &Plan<'_>,
-        index: u16,
-        page: PagePart,
-        owner: Skb,
-    ) -> Result<(), NotSent> {
-        let free = self.references.take().ok_or(NotSent)?;
-        // SAFETY: The page is one of the packet's, which `owner` keeps alive. The only reference that may exist to its
-        // content is the slice that `Skb::head` borrows, and the backend may only read.
-        let granted = unsafe {
-            Granted::new(
-                free,
-                SentSkb(owner),
-                self.backend,
-                page.gfn,
-                Access::ReadOnly,
-            )
-        };
-        let part = Part {
-            index,
-            gref: granted.gref(),
-            offset: page.offset,
-            len: page.len,
-        };
-        self.queue
-            .push(plan, &part, Sent::Skb(granted))
-            .map_err(|_| NotSent)
-    }
-
-    /// For a backend that takes only packets of one slot: copies the packet to a page.
-    #[cold]
-    fn place_copy(&mut self, skb: &Skb, flags: TxFlags) -> Result<(), NotSent> {
-        let page = Page::new(GFP_ATOMIC | __GFP_NOWARN).map_err(|_| NotSent)?;
-        let mut at = 0;
-        let mut chunk = [0; HEAD_MAX as usize];
-        let len = skb.len() as usize;
-        if len > page.len() {
-            return Err(NotSent);
-        }
-        while at < len {
-            let size = chunk.len().min(len.wrapping_sub(at));
-            let bytes = chunk.get_mut(..size).ok_or(NotSent)?;
-            skb.copy_bits(at as u32, bytes).map_err(|_| NotSent)?;
-            page.copy_to(at, bytes).map_err(|_| NotSent)?;
-            at = at.wrapping_add(size);
-        }
-        let fragments = [vnif_core::tx::Fragment {
-            gfn: Gfn(page.gfn()),
-            offset: 0,
-            len: skb.len(),
-        }];
-        let plan = Plan::new(skb.len(), Headers::Linear, &fragments, flags).map_err(|_| NotSent)?;
-        let free = self.references.take().ok_or(NotSent)?;
-        let granted = Granted::page(free, page, self.backend, Access::ReadOnly);
-        let part = Part {
-            index: 0,
-            gref: granted.gref(),
-            offset: 0,
-            len: skb.len() as u16,
-        };
-        self.queue
-            .push(&plan, &part, Sent::Page(granted))
-            .map_err(|_| NotSent)
     }
 }

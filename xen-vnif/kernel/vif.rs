@@ -169,12 +169,7 @@ impl Vif {
             return 0;
         };
         match rx.poll(napi, budget, &self.counters) {
-            Ok(polled) => {
-                if let Some(ms) = polled.retry {
-                    napi.interface().schedule_poll_after(ms);
-                }
-                polled.work
-            }
+            Ok(work) => work,
             Err(violation) => {
                 self.violated(violation);
                 0
@@ -247,6 +242,15 @@ impl Operations for Vif {
             }
         }
         interface.schedule_poll();
+    }
+
+    fn closed(&self, interface: &Interface) {
+        let _bh = BhDisabled::new();
+        let _sending = interface.lock_queue(true);
+        let mut tx = self.tx.lock();
+        if let Some(tx) = &mut *tx {
+            tx.let_go();
+        }
     }
 
     fn statistics(&self) -> Statistics {

@@ -3,7 +3,7 @@
 //!
 //! All values come from outside. A feature that cannot be read is a feature the backend does not have.
 
-use crate::{gso::Kind, PACKET_MAX};
+use crate::{gso::Kind, tx::Packet, PACKET_MAX};
 
 /// A MAC address, as it goes over the wire.
 pub type MacAddress = [u8; 6];
@@ -78,13 +78,17 @@ impl Features {
         })
     }
 
-    /// Whether packets of a kind may be sent for the backend to cut.
+    /// Whether the backend can take a packet.
     #[inline]
     #[must_use]
-    pub const fn gso(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::TcpV4 => self.gso_v4,
-            Kind::TcpV6 => self.gso_v6,
+    pub const fn can_take(&self, packet: &Packet) -> bool {
+        match packet.gso() {
+            None => self.sg || packet.slots() == 1,
+            // With scatter-gather, or it would not be offered.
+            Some(gso) => match gso.kind {
+                Kind::TcpV4 => self.gso_v4,
+                Kind::TcpV6 => self.gso_v6,
+            },
         }
     }
 

@@ -3,14 +3,13 @@
 //! what the two ends agree on.
 //!
 //! The parts (the slots' own layout is in `xen_sys::netif`, the rings' algebra in `ring`):
-//! - [`tx`]: a packet's fragments become slots ([`tx::Plan`]), ids are handed out and claimed back ([`tx::TxTable`]);
-//! - [`rx`]: pages lie in slots ([`rx::RxTable`]), responses become frames ([`rx::Assembler`]), whatever they say;
+//! - [`tx`]: a packet becomes slots ([`tx::Packet`]), ids are handed out and claimed back ([`tx::TxTable`]);
+//! - [`rx`]: responses become frames ([`rx::Assembler`]), whatever they say;
 //! - [`TxQueue`] and [`RxQueue`]: both with their rings, and when to ask the backend for an event;
 //! - [`gso`]: packets that are larger than the wire bears;
-//! - [`refill`]: when to try again once memory ran out;
 //! - [`features`]: xenstore's nodes, the MAC address, the MTU.
 //!
-//! Pages, grants and skbs are type parameters here and real things in `xen-vnif/kernel`. Linux's counterpart is
+//! Pages, grants and skbs are closures and type parameters here and real things in `xen-vnif/kernel`. Linux's counterpart is
 //! `drivers/net/xen-netfront.c`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -21,15 +20,14 @@ extern crate std;
 
 pub mod features;
 pub mod gso;
-pub mod refill;
 pub mod rx;
 mod rx_queue;
 pub mod tx;
 mod tx_queue;
 mod violation;
 
-pub use rx_queue::{Received, RxPage, RxQueue};
-pub use tx_queue::{Part, Payload, Reaped, TxQueue};
+pub use rx_queue::{Received, RxQueue};
+pub use tx_queue::{NotPushed, Reaped, TxQueue};
 pub use violation::Violation;
 
 /// What has gone over one ring.

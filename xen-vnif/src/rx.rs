@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Receive: which page lies in which slot, and how responses become a frame.
+//! Receive: how responses become a frame.
 //!
-//! The backend answers receive requests in slot order, so a slot's number, taken from our own consumer index, already
-//! says which page is meant; the id in the response only has to agree. A frame may arrive in pieces over several
-//! polls: the assembler keeps what it has. Whatever is wrong with a frame, each of its pages comes back to be posted
-//! again; none is lost and none is used twice.
-
-use core::marker::PhantomData;
-use core::ops::DerefMut;
+//! Each slot has its page for the ring's whole life, so a slot's number is all that names one. The backend answers receive
+//! requests in slot order: our own consumer index already says which slot is meant, and the id in the response only has
+//! to agree. A frame may arrive in pieces over several polls: the assembler keeps what it has, and counts the slots that
+//! must not be offered again before the frame was copied out.
 
 use crate::{gso::Gso, ETH_HLEN, PACKET_MAX, PAGE_SIZE};
 use xen_sys::netif::{NetifExtraInfo, NetifRxResponse, NetifRxSlot, RxFlags};
@@ -20,58 +17,6 @@ const EXTRA_TYPE_MAX: u8 = 5;
 
 /// Most extra-info slots of one frame: one of each type.
 const EXTRAS_MAX: u8 = EXTRA_TYPE_MAX;
-
-/// The pages posted in the ring, by slot. `S` holds them: in the kernel they are too many for the stack.
-pub struct RxTable<P, S> {
-    slots: S,
-    pages: PhantomData<P>,
-}
-
-impl<P, S: DerefMut<Target = [Option<P>]>> RxTable<P, S> {
-    /// A table over `slots`, a power of two of them, none with a page.
-    #[must_use]
-    pub fn new(slots: S) -> Self {
-        Self {
-            slots,
-            pages: PhantomData,
-        }
-    }
-
-    /// The slot of ring index `index`; it is the request's id as well.
-    #[inline]
-    #[must_use]
-    pub fn slot_of(&self, index: u32) -> u16 {
-        (index as usize & self.slots.len().wrapping_sub(1)) as u16
-    }
-
-    /// Notes that `page` was posted in `slot`; gives it back when the slot is taken.
-    #[inline]
-    pub fn post(&mut self, slot: u16, page: P) -> Result<(), P> {
-        match self.slots.get_mut(usize::from(slot)) {
-            Some(vacant @ None) => {
-                *vacant = Some(page);
-                Ok(())
-            }
-            _ => Err(page),
-        }
-    }
-
-    /// Takes the page of `slot`.
-    #[inline]
-    pub fn take(&mut self, slot: u16) -> Option<P> {
-        self.slots.get_mut(usize::from(slot))?.take()
-    }
-
-    /// How many pages are posted.
-    pub fn pages(&self) -> usize {
-        self.slots.iter().flatten().count()
-    }
-
-    /// Takes any page still posted: for the end of the ring.
-    pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
-        self.slots.iter_mut().filter_map(Option::take)
-    }
-}
 
 /// What the frame says about its protocol checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,30 +41,30 @@ impl Checksum {
     }
 }
 
-/// One page of a frame. `offset + len` stays within the page.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Piece<P> {
-    /// The page, which the backend can still write until its grant is ended.
-    pub page: P,
+/// What of a frame lies in one slot's page. `offset + len` stays within the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// The slot, whose page the backend can still write.
+    pub slot: u16,
     /// First byte.
     pub offset: u16,
     /// Bytes, never 0.
     pub len: u16,
 }
 
-/// A frame that is complete, up to [`FRAME_PAGES_MAX`] pages.
-pub struct Frame<P> {
-    pieces: [Option<Piece<P>>; FRAME_PAGES_MAX],
+/// A frame, up to [`FRAME_PAGES_MAX`] pieces.
+pub struct Frame {
+    pieces: [Piece; FRAME_PAGES_MAX],
     count: usize,
     len: u32,
     checksum: Checksum,
     gso: Option<Gso>,
 }
 
-impl<P> Frame<P> {
+impl Frame {
     fn new() -> Self {
         Self {
-            pieces: core::array::from_fn(|_| None),
+            pieces: [Piece::default(); FRAME_PAGES_MAX],
             count: 0,
             len: 0,
             checksum: Checksum::Unknown,
@@ -127,18 +72,12 @@ impl<P> Frame<P> {
         }
     }
 
-    /// Bytes of the whole frame, [`ETH_HLEN`] to [`PACKET_MAX`].
+    /// Bytes of the whole frame: once it is complete, [`ETH_HLEN`] to [`PACKET_MAX`].
+    #[allow(clippy::len_without_is_empty)]
     #[inline]
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.len
-    }
-
-    /// Whether it has no page (any more).
-    #[inline]
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// What it says about its checksum.
@@ -155,42 +94,18 @@ impl<P> Frame<P> {
         self.gso
     }
 
-    /// Takes the pieces, in frame order. Those not iterated over stay.
+    /// Where its bytes are, in order.
     #[inline]
-    pub fn pieces(&mut self) -> impl Iterator<Item = Piece<P>> + '_ {
-        let count = core::mem::take(&mut self.count);
-        self.len = 0;
-        self.pieces.iter_mut().take(count).filter_map(Option::take)
+    #[must_use]
+    pub fn pieces(&self) -> &[Piece] {
+        self.pieces.get(..self.count).unwrap_or_default()
     }
 
-    /// Takes the only piece of a frame that has one.
-    #[inline]
-    pub fn take_single(&mut self) -> Option<Piece<P>> {
-        if self.count != 1 {
-            return None;
-        }
-        self.count = 0;
-        self.len = 0;
-        self.pieces.first_mut()?.take()
-    }
-
-    /// Takes the page of the last piece: for frames that are not to be used.
-    pub fn take_last(&mut self) -> Option<P> {
-        let last = self.count.checked_sub(1)?;
-        self.count = last;
-        if last == 0 {
-            self.len = 0;
-        }
-        Some(self.pieces.get_mut(last)?.take()?.page)
-    }
-
-    fn push(&mut self, piece: Piece<P>) -> Result<(), Piece<P>> {
-        let Some(place) = self.pieces.get_mut(self.count) else {
-            return Err(piece);
-        };
+    fn push(&mut self, piece: Piece) -> Result<(), Why> {
+        let place = self.pieces.get_mut(self.count).ok_or(Why::TooManyPages)?;
+        *place = piece;
         self.len = self.len.wrapping_add(u32::from(piece.len));
         self.count = self.count.wrapping_add(1);
-        *place = Some(piece);
         Ok(())
     }
 }
@@ -219,24 +134,15 @@ pub struct WrongId(
     pub u16,
 );
 
-/// What a response led to.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Step<P> {
-    /// The slot's page, when it holds nothing for us: post it again.
-    pub repost: Option<P>,
-    /// What became of the frame.
-    pub outcome: Outcome,
-}
-
 /// What a response made of the frame it belongs to.
+#[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It goes on in the next slot, or is being skipped.
     More,
-    /// It is complete: take [`Assembler::frame`] before the next response.
+    /// It is complete: copy [`Assembler::frame`] out before the next response.
     Complete,
-    /// It is thrown away: post the pages again that [`Assembler::frame`] holds.
+    /// It is thrown away.
     Dropped(Why),
 }
 
@@ -248,20 +154,22 @@ enum Expect {
 }
 
 /// Puts responses together to frames.
-pub struct Assembler<P> {
-    frame: Frame<P>,
+pub struct Assembler {
+    frame: Frame,
     expect: Expect,
     /// The frame is bad: the rest of its chain is consumed and dropped.
     skipping: bool,
+    /// Responses of the frame so far.
+    slots: u32,
 }
 
-impl<P> Default for Assembler<P> {
+impl Default for Assembler {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<P> Assembler<P> {
+impl Assembler {
     /// An assembler that waits for the first piece of a frame.
     #[must_use]
     pub fn new() -> Self {
@@ -269,64 +177,76 @@ impl<P> Assembler<P> {
             frame: Frame::new(),
             expect: Expect::FirstPiece,
             skipping: false,
+            slots: 0,
         }
     }
 
-    /// How many pages the frame has so far.
-    pub(crate) const fn pages(&self) -> usize {
-        self.frame.count
+    /// How many of the responses taken in last belong to a frame that is not whole yet, and whose slots' pages have to
+    /// stay as they are.
+    #[inline]
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        if self.expect == Expect::FirstPiece || self.skipping {
+            0
+        } else {
+            self.slots
+        }
     }
 
-    /// The frame that [`Outcome::Complete`] announced, or what a dropped one leaves behind.
+    /// The frame that [`Outcome::Complete`] announced.
     #[inline]
-    pub fn frame(&mut self) -> &mut Frame<P> {
-        &mut self.frame
+    #[must_use]
+    pub const fn frame(&self) -> &Frame {
+        &self.frame
     }
 
-    /// Takes in the response of `slot`, where `page` had been posted.
+    /// Takes in the response of `slot`.
+    ///
+    /// # Errors
+    /// [`WrongId`] if it is not that slot's.
     #[inline]
-    pub fn accept(
-        &mut self,
-        slot: u16,
-        response: NetifRxSlot,
-        page: P,
-    ) -> Result<Step<P>, WrongId> {
+    pub fn accept(&mut self, slot: u16, response: NetifRxSlot) -> Result<Outcome, WrongId> {
+        self.slots = self.slots.wrapping_add(1);
         if let Expect::Extra { seen, more_data } = self.expect {
-            return Ok(self.accept_extra(response.as_extra_info(), seen, more_data, page));
+            return Ok(self.accept_extra(response.as_extra_info(), seen, more_data));
         }
         let response = response.as_response();
         if response.id != slot {
             return Err(WrongId(response.id));
         }
-        let flags = response.flags;
-        let more_data = flags.contains(RxFlags::MORE_DATA);
+        let more_data = response.flags.contains(RxFlags::MORE_DATA);
         let first = self.expect == Expect::FirstPiece;
         if first {
-            self.frame.checksum = Checksum::from_flags(flags);
-            self.frame.gso = None;
+            self.begin(response.flags);
         }
-        self.expect = if first && flags.contains(RxFlags::EXTRA_INFO) {
+        self.expect = if first && response.flags.contains(RxFlags::EXTRA_INFO) {
             Expect::Extra { seen: 0, more_data }
         } else {
             Self::after_piece(more_data)
         };
         if self.skipping {
-            return Ok(self.skip(page));
+            return Ok(self.skip());
         }
-        match check(response) {
-            Err(why) => Ok(self.drop_frame(Some(page), why)),
-            Ok(len) => {
-                let piece = Piece {
-                    page,
-                    offset: response.offset,
-                    len,
-                };
-                Ok(match self.frame.push(piece) {
-                    Err(piece) => self.drop_frame(Some(piece.page), Why::TooManyPages),
-                    Ok(()) => self.finish(None),
-                })
-            }
-        }
+        let pushed = check(response).and_then(|len| {
+            self.frame.push(Piece {
+                slot,
+                offset: response.offset,
+                len,
+            })
+        });
+        Ok(match pushed {
+            Ok(()) => self.finish(),
+            Err(why) => self.drop_frame(why),
+        })
+    }
+
+    #[inline]
+    fn begin(&mut self, flags: RxFlags) {
+        self.frame.count = 0;
+        self.frame.len = 0;
+        self.frame.checksum = Checksum::from_flags(flags);
+        self.frame.gso = None;
+        self.slots = 1;
     }
 
     const fn after_piece(more_data: bool) -> Expect {
@@ -339,43 +259,30 @@ impl<P> Assembler<P> {
 
     /// A piece or extra info is in: is the frame whole, and of a sane length?
     #[inline]
-    fn finish(&mut self, repost: Option<P>) -> Step<P> {
-        let outcome = if self.expect != Expect::FirstPiece {
+    fn finish(&self) -> Outcome {
+        if self.expect != Expect::FirstPiece {
             Outcome::More
         } else if (ETH_HLEN..=PACKET_MAX).contains(&self.frame.len) {
             Outcome::Complete
         } else {
             Outcome::Dropped(Why::Length)
-        };
-        Step { repost, outcome }
-    }
-
-    #[cold]
-    fn drop_frame(&mut self, repost: Option<P>, why: Why) -> Step<P> {
-        self.skipping = self.expect != Expect::FirstPiece;
-        Step {
-            repost,
-            outcome: Outcome::Dropped(why),
         }
     }
 
     #[cold]
-    fn skip(&mut self, page: P) -> Step<P> {
+    fn drop_frame(&mut self, why: Why) -> Outcome {
         self.skipping = self.expect != Expect::FirstPiece;
-        Step {
-            repost: Some(page),
-            outcome: Outcome::More,
-        }
+        Outcome::Dropped(why)
+    }
+
+    #[cold]
+    fn skip(&mut self) -> Outcome {
+        self.skipping = self.expect != Expect::FirstPiece;
+        Outcome::More
     }
 
     /// An extra-info slot: the slot's page is untouched, whatever the info says.
-    fn accept_extra(
-        &mut self,
-        extra: NetifExtraInfo,
-        seen: u8,
-        more_data: bool,
-        page: P,
-    ) -> Step<P> {
+    fn accept_extra(&mut self, extra: NetifExtraInfo, seen: u8, more_data: bool) -> Outcome {
         let seen = seen.saturating_add(1);
         self.expect = if extra.has_more() {
             Expect::Extra { seen, more_data }
@@ -383,20 +290,20 @@ impl<P> Assembler<P> {
             Self::after_piece(more_data)
         };
         if self.skipping {
-            return self.skip(page);
+            return self.skip();
         }
         if !(1..=EXTRA_TYPE_MAX).contains(&extra.kind) || seen > EXTRAS_MAX {
-            return self.drop_frame(Some(page), Why::Extra);
+            return self.drop_frame(Why::Extra);
         }
         if let Some(info) = extra.gso() {
             // Said twice, it is said badly.
             let first = self.frame.gso.is_none();
             let Some(gso) = Gso::received(info).filter(|_| first) else {
-                return self.drop_frame(Some(page), Why::Segments);
+                return self.drop_frame(Why::Segments);
             };
             self.frame.gso = Some(gso);
         }
-        self.finish(Some(page))
+        self.finish()
     }
 }
 

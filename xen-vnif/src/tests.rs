@@ -3,7 +3,6 @@
 mod features;
 mod liar;
 mod limits;
-mod refill;
 mod rings;
 mod rx;
 mod tx;

@@ -4,26 +4,26 @@
 use core::ops::DerefMut;
 
 use crate::gso::Gso;
-use crate::tx::{BadResponse, Ended, Entry, Plan, TxTable};
+use crate::tx::{BadResponse, Ended, Entry, Packet, Part, TxTable, PACKET_SLOTS_MAX};
 use crate::{RingCounters, Violation, RING_SLOTS};
 use ring::{BadRingMemory, FrontRing, Notify, SharedMemory};
-use xen_sys::netif::{NetifTxResponse, NetifTxSlot, NR_SLOTS_MIN, RSP_NULL};
+use xen_sys::netif::{NetifTxResponse, NetifTxSlot, RSP_NULL};
 use xen_sys::GrantRef;
 
 /// Slots that must be free before the stack may hand over another packet, whatever it is: its data's and one of extra info.
-const PACKET_ROOM: u32 = NR_SLOTS_MIN as u32 + 1;
+const PACKET_ROOM: u32 = PACKET_SLOTS_MAX as u32 + 1;
 
 /// Free slots at which a stopped stack is let go on: not at the first, or it would stop and go for each packet.
 const WAKE_ROOM: u32 = 64;
 
-/// A transmit ring whose slots keep a `P` each.
+/// A transmit ring, some of whose slots keep a `P` that the stack waits for.
 pub struct TxQueue<P, S> {
     ring: FrontRing<NetifTxSlot, NetifTxResponse>,
     table: TxTable<P, S>,
     /// Slots of extra info in flight. They have no id; the backend answers each with [`RSP_NULL`].
     extras: u32,
-    /// Slots in flight whose payload the stack waits for.
-    waited_for: u32,
+    /// What the slots in flight keep.
+    kept: u32,
     /// An event was asked for, and has not come as far as we know.
     armed: bool,
     counters: RingCounters,
@@ -39,26 +39,11 @@ pub struct Reaped {
     pub dropped: u32,
 }
 
-/// The part of a packet that goes into one slot.
-#[derive(Clone, Copy, Debug)]
-pub struct Part {
-    /// The slot's number within the packet.
-    pub index: u16,
-    /// Grant of the page.
-    pub gref: GrantRef,
-    /// First byte within the page.
-    pub offset: u16,
-    /// Bytes.
-    pub len: u16,
-}
+/// A packet was not put into the ring: there is no room, or its bytes could not be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotPushed;
 
-/// What a slot keeps alive until it is answered.
-pub trait Payload {
-    /// Whether the stack waits for its end. If not, the slot may stay unanswered for long without harm.
-    fn is_waited_for(&self) -> bool;
-}
-
-impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
+impl<P, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     /// Makes an empty ring in `memory`, a page that the backend does not have yet, with [`RING_SLOTS`] `entries`.
     ///
     /// # Errors
@@ -72,7 +57,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
             ring,
             table: TxTable::new(entries),
             extras: 0,
-            waited_for: 0,
+            kept: 0,
             armed: false,
             counters: RingCounters::default(),
             violation: None,
@@ -93,23 +78,11 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.ring.free_requests() >= WAKE_ROOM
     }
 
-    /// The id that the next slot will have; `None` while the ring is full.
-    #[inline]
-    #[must_use]
-    pub fn next_id(&self) -> Option<u16> {
-        self.table.next_id()
-    }
-
     /// Slots in flight.
     #[inline]
     #[must_use]
     pub fn in_flight(&self) -> u32 {
         u32::from(self.table.in_flight()).wrapping_add(self.extras)
-    }
-
-    /// What the slots in flight keep alive.
-    pub fn payloads(&self) -> impl Iterator<Item = &P> {
-        self.table.payloads()
     }
 
     /// The counts so far.
@@ -118,40 +91,96 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.counters
     }
 
-    /// Writes one slot of a packet, and behind its first one the extra info if there is any; the backend sees it after
-    /// [`show`](Self::show). The payload comes back when the ring is full, the first slot's also when it has no room for
-    /// the whole packet: one that fits in part would run into the next one.
-    // Always: it has several callers, and out of line it costs each slot some fifty instructions more.
-    #[inline(always)]
-    pub fn push(&mut self, plan: &Plan<'_>, part: &Part, payload: P) -> Result<(), P> {
-        let first = part.index == 0;
-        let needed = if first { plan.ring_slots() } else { 1 };
-        if self.ring.free_requests() < u32::from(needed) {
-            return Err(payload);
+    /// Puts a packet into the ring; the backend sees it after [`show`](Self::show). `copy` brings a part of it to the
+    /// page of an id and says which grant that page has. Returns the id of the last slot.
+    ///
+    /// # Errors
+    /// [`NotPushed`] if there is no room for all of it or a part could not be copied. Then nothing of it is in the
+    /// ring: the backend would take the next packet for the rest of this one.
+    #[inline]
+    pub fn push(
+        &mut self,
+        packet: &Packet,
+        mut copy: impl FnMut(u16, Part) -> Option<GrantRef>,
+    ) -> Result<u16, NotPushed> {
+        if self.ring.free_requests() < u32::from(packet.ring_slots()) {
+            return Err(NotPushed);
         }
-        let waited_for = payload.is_waited_for();
-        let id = self.table.insert(payload)?;
-        let request = plan.request(part.index, id, part.gref, part.offset, part.len);
-        // There is room, as just seen.
-        let _ = self.ring.push_request(&request.into());
-        self.counters.requests = self.counters.requests.wrapping_add(1);
-        if first {
-            if let Some(gso) = plan.gso() {
-                self.push_extra(gso);
+        if packet.slots() > 1 || packet.gso().is_some() {
+            return self.push_large(packet, copy);
+        }
+        let id = self.table.take().ok_or(NotPushed)?;
+        let Some(gref) = copy(id, packet.part(0)) else {
+            self.table.give_back(id);
+            return Err(NotPushed);
+        };
+        self.push_slot(packet.request(0, id, gref).into());
+        Ok(id)
+    }
+
+    /// A packet of several slots: all is copied before the first one is filled.
+    fn push_large(
+        &mut self,
+        packet: &Packet,
+        mut copy: impl FnMut(u16, Part) -> Option<GrantRef>,
+    ) -> Result<u16, NotPushed> {
+        let mut pages = [(0, GrantRef(0)); PACKET_SLOTS_MAX];
+        let slots = usize::from(packet.slots());
+        let pages = pages.get_mut(..slots).ok_or(NotPushed)?;
+        for (index, page) in (0..).zip(pages.iter_mut()) {
+            let id = self.table.take();
+            let gref = id.and_then(|id| copy(id, packet.part(index)));
+            match id.zip(gref) {
+                Some(copied) => *page = copied,
+                None => {
+                    let taken = pages.iter().take(index.into()).map(|page| page.0);
+                    for id in taken.chain(id) {
+                        self.table.give_back(id);
+                    }
+                    return Err(NotPushed);
+                }
             }
         }
-        self.waited_for = self.waited_for.wrapping_add(waited_for.into());
+        let mut last = 0;
+        for (index, (id, gref)) in (0..).zip(pages.iter()) {
+            self.push_slot(packet.request(index, *id, *gref).into());
+            if let (0, Some(gso)) = (index, packet.gso()) {
+                self.push_extra(gso);
+            }
+            last = *id;
+        }
+        Ok(last)
+    }
+
+    #[inline]
+    fn push_slot(&mut self, slot: NetifTxSlot) {
+        // There is room, as seen before the first slot.
+        let _ = self.ring.push_request(&slot);
+        self.counters.requests = self.counters.requests.wrapping_add(1);
+    }
+
+    /// Writes the slot behind a packet's first one.
+    fn push_extra(&mut self, gso: Gso) {
+        self.push_slot(gso.extra_info().into());
+        self.extras = self.extras.wrapping_add(1);
+    }
+
+    /// Has the slot `id`, which [`push`](Self::push) has just filled, keep what the stack waits for. It comes back if the
+    /// slot is not in flight or keeps something already.
+    ///
+    /// # Errors
+    /// The payload.
+    #[inline]
+    pub fn keep(&mut self, id: u16, payload: P) -> Result<(), P> {
+        self.table.keep(id, payload)?;
+        self.kept = self.kept.wrapping_add(1);
         Ok(())
     }
 
-    /// Writes the slot behind a packet's first one. Not inlined: most packets have none, and few large ones are many small
-    /// ones' worth.
-    #[cold]
-    fn push_extra(&mut self, gso: Gso) {
-        // There is room, as seen before the first slot.
-        let _ = self.ring.push_request(&gso.extra_info().into());
-        self.counters.requests = self.counters.requests.wrapping_add(1);
-        self.extras = self.extras.wrapping_add(1);
+    /// Takes all that slots keep. The slots stay in flight.
+    pub fn let_go(&mut self) -> impl Iterator<Item = P> + '_ {
+        self.kept = 0;
+        self.table.payloads()
     }
 
     /// Shows the backend all slots pushed, and asks for an event if the stack waits for one of them and none was asked
@@ -162,7 +191,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     #[inline]
     pub fn show(&mut self) -> Result<Notify, Violation> {
         self.trust()?;
-        if self.waited_for != 0 && !self.armed {
+        if self.kept != 0 && !self.armed {
             // Not answered yet, for the backend does not see the last one yet: the event is sure to come.
             let all = self.ring.in_flight().wrapping_add(self.ring.unpublished());
             let _ = self.ring.final_check_for_responses_ahead(all)?;
@@ -187,24 +216,23 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
             };
             match self.table.complete(response) {
                 Ok((ended, payload)) => {
-                    reaped.slots = reaped.slots.wrapping_add(1);
-                    self.counters.responses = self.counters.responses.wrapping_add(1);
                     reaped.dropped = reaped
                         .dropped
                         .wrapping_add((ended == Ended::Dropped).into());
-                    let waited_for = payload.is_waited_for();
-                    self.waited_for = self.waited_for.wrapping_sub(waited_for.into());
-                    each(payload);
+                    if let Some(payload) = payload {
+                        self.kept = self.kept.wrapping_sub(1);
+                        each(payload);
+                    }
                 }
+                // Its id means nothing. There can be no more of these than slots of extra info.
                 Err(BadResponse::Status(RSP_NULL)) if self.extras != 0 => {
-                    // Its id means nothing. There can be no more of these than slots of extra info.
                     self.extras = self.extras.wrapping_sub(1);
-                    reaped.slots = reaped.slots.wrapping_add(1);
-                    self.counters.responses = self.counters.responses.wrapping_add(1);
                 }
                 Err(BadResponse::Id(_)) => return Err(self.distrust(Violation::Id)),
                 Err(BadResponse::Status(_)) => return Err(self.distrust(Violation::Status)),
             }
+            reaped.slots = reaped.slots.wrapping_add(1);
+            self.counters.responses = self.counters.responses.wrapping_add(1);
         }
     }
 
@@ -217,7 +245,7 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     pub fn arm(&mut self, stopped: bool) -> Result<bool, Violation> {
         self.trust()?;
         self.armed = false;
-        if self.waited_for == 0 && !stopped {
+        if self.kept == 0 && !stopped {
             return Ok(false);
         }
         // One event for the first half of what is in flight: while it is handled the backend has the other half.
@@ -231,21 +259,14 @@ impl<P: Payload, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         }
     }
 
-    /// Everything still in flight, for the end of the ring.
-    pub fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
-        self.waited_for = 0;
-        self.extras = 0;
-        self.table.drain()
-    }
-
     fn trust(&self) -> Result<(), Violation> {
         self.violation.map_or(Ok(()), Err)
     }
 
     /// Ends the trust in the backend: from now on nothing is shown to it or believed, whatever is called fails with
-    /// `violation`. Also for what the queue's owner finds out.
+    /// `violation`.
     #[cold]
-    pub fn distrust(&mut self, violation: Violation) -> Violation {
+    fn distrust(&mut self, violation: Violation) -> Violation {
         self.violation = Some(violation);
         violation
     }

@@ -12,8 +12,6 @@ pub enum Violation {
     Id,
     /// A status that the protocol does not know.
     Status,
-    /// A page that was answered is still mapped.
-    StillMapped,
 }
 
 impl Violation {
@@ -24,7 +22,6 @@ impl Violation {
             Self::Ring(ring) => ring.what(),
             Self::Id => "a response has the id of no request in flight",
             Self::Status => "a transmit response has an unknown status",
-            Self::StillMapped => "a page that was answered is still mapped",
         }
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the queues refuse: packets that do not fit as a whole, and backends that their owner has found out.
-use super::rings::{Front, Honest, Slot, PAGE};
+//! What the queues refuse: packets that do not fit as a whole or cannot be copied, and backends that were found out.
+use super::rings::{Front, Honest, PAGE};
 use crate::gso::{Gso, Kind};
-use crate::tx::{Fragment, Headers, Plan, HEAD_MAX};
-use crate::{Part, Received, Violation, RING_SLOTS};
+use crate::tx::Packet;
+use crate::{NotPushed, Received, Violation, RING_SLOTS};
 use core::num::NonZeroU16;
 use ring::{BackRing, SharedMemory};
 use xen_sys::netif::{NetifTxResponse, TxFlags, GSO_TYPE_TCPV6, RSP_NULL};
-use xen_sys::{Gfn, GrantRef};
+use xen_sys::GrantRef;
 
 fn pair() -> (Front, Honest) {
     let (tx, rx) = (SharedMemory::zeroed(PAGE), SharedMemory::zeroed(PAGE));
@@ -19,76 +19,79 @@ fn pair() -> (Front, Honest) {
     (front, back)
 }
 
-/// Writes one slot of a packet, if the queue takes it.
-fn push(front: &mut Front, plan: &Plan<'_>, index: u16) -> bool {
-    let part = Part {
-        index,
-        gref: GrantRef(8),
-        offset: 0,
-        len: 1000,
-    };
-    front.tx.push(plan, &part, Slot::Copied).is_ok()
+const ONE: [u8; 100] = [1; 100];
+const THREE: [u8; 3 * PAGE] = [3; 3 * PAGE];
+
+fn gso(kind: Kind, size: u16) -> Option<Gso> {
+    NonZeroU16::new(size).map(|size| Gso { kind, size })
+}
+
+fn answer(back: &mut Honest, count: usize) {
+    for _ in 0..count {
+        let id = back.tx.next_request().unwrap().unwrap().as_request().id;
+        let response = NetifTxResponse { id, status: 0 };
+        back.tx.push_response(&response).unwrap();
+    }
+    let _ = back.tx.push_responses_and_check_notify();
 }
 
 /// An interface that is taken down with a full ring and up again gets packets before there is room.
 #[test]
 fn a_packet_is_begun_only_if_it_fits_as_a_whole() {
     let (mut front, mut back) = pair();
-    let one = Plan::copied_whole(HEAD_MAX, TxFlags::empty()).unwrap();
-    let fragments = [Fragment {
-        gfn: Gfn(1),
-        offset: 0,
-        len: 3 * PAGE as u32,
-    }];
-    let three = Plan::new(
-        3 * PAGE as u32,
-        Headers::Linear,
-        &fragments,
-        TxFlags::empty(),
-    );
-    let three = three.unwrap();
-    assert_eq!(three.slots(), 3);
     for _ in 0..RING_SLOTS - 3 {
-        assert!(push(&mut front, &one, 0));
+        assert!(front.push(&ONE, None).is_ok());
     }
-    for index in 0..3 {
-        assert!(push(&mut front, &three, index), "it fits exactly");
-    }
-    assert!(!push(&mut front, &one, 0), "the ring is full");
+    assert!(front.push(&THREE, None).is_ok(), "it fits exactly");
+    assert_eq!(front.push(&ONE, None), Err(NotPushed), "the ring is full");
     let _ = front.tx.show().unwrap();
-    for _ in 0..2 {
-        let id = back.tx.next_request().unwrap().unwrap().as_request().id;
-        let response = NetifTxResponse { id, status: 0 };
-        back.tx.push_response(&response).unwrap();
+    answer(&mut back, 2);
+    front.tx.reap(|_| ()).unwrap();
+    let three = front.push(&THREE, None);
+    assert_eq!(three, Err(NotPushed), "two of its slots would fit");
+    assert!(front.push(&ONE, None).is_ok());
+    assert!(front.push(&ONE, None).is_ok());
+}
+
+/// Part of a packet in the ring would run into the next one.
+#[test]
+fn a_packet_that_cannot_be_copied_leaves_nothing_behind() {
+    for (len, parts) in [(100, 1), (3 * PAGE, 3), (65535, 16)] {
+        for bad in 0..parts {
+            let (mut front, mut back) = pair();
+            let packet = Packet::new(len as u32, TxFlags::empty(), None).unwrap();
+            let mut ids = std::collections::BTreeSet::new();
+            let pushed = front.tx.push(&packet, |id, part| {
+                assert!(ids.insert(id), "each part has a page of its own");
+                let index = part.offset / PAGE as u32;
+                (index != bad).then_some(GrantRef(7))
+            });
+            assert_eq!(pushed, Err(NotPushed));
+            assert_eq!(front.tx.in_flight(), 0);
+            assert_eq!(front.tx.counters().requests, 0);
+            for _ in 0..RING_SLOTS {
+                assert!(front.push(&ONE, None).is_ok(), "no id is lost");
+            }
+            let _ = front.tx.show().unwrap();
+            answer(&mut back, RING_SLOTS);
+            assert_eq!(front.tx.reap(|_| ()).unwrap().slots, RING_SLOTS as u32);
+        }
     }
-    let _ = back.tx.push_responses_and_check_notify();
-    front.reap();
-    assert!(!push(&mut front, &three, 0), "two of its slots would fit");
-    assert!(push(&mut front, &one, 0));
-    assert!(push(&mut front, &one, 0));
 }
 
 /// The extra info takes a slot, too.
 #[test]
 fn a_packet_to_be_cut_is_begun_only_if_its_extra_info_fits() {
     let (mut front, mut back) = pair();
-    let one = Plan::copied_whole(HEAD_MAX, TxFlags::empty()).unwrap();
-    let gso = Gso {
-        kind: Kind::TcpV6,
-        size: NonZeroU16::new(100).unwrap(),
-    };
-    let two = one.with_gso(Some(gso));
+    let two = gso(Kind::TcpV6, 100);
     for _ in 0..RING_SLOTS - 1 {
-        assert!(push(&mut front, &one, 0));
+        assert!(front.push(&ONE, None).is_ok());
     }
-    assert!(!push(&mut front, &two, 0), "one slot is left");
+    assert_eq!(front.push(&ONE, two), Err(NotPushed), "one slot is left");
     let _ = front.tx.show().unwrap();
-    let id = back.tx.next_request().unwrap().unwrap().as_request().id;
-    let response = NetifTxResponse { id, status: 0 };
-    back.tx.push_response(&response).unwrap();
-    let _ = back.tx.push_responses_and_check_notify();
-    front.reap();
-    assert!(push(&mut front, &two, 0));
+    answer(&mut back, 1);
+    front.tx.reap(|_| ()).unwrap();
+    assert!(front.push(&ONE, two).is_ok());
     assert_eq!(front.tx.in_flight(), RING_SLOTS as u32);
     let _ = front.tx.show().unwrap();
     let mut last = None;
@@ -108,19 +111,10 @@ fn a_packet_to_be_cut_is_begun_only_if_its_extra_info_fits() {
 fn no_more_answers_without_an_id_than_slots_without_one() {
     for extras in [0, 1, 3] {
         let (mut front, mut back) = pair();
-        let gso = Gso {
-            kind: Kind::TcpV4,
-            size: NonZeroU16::new(1448).unwrap(),
-        };
-        let fragments = [Fragment {
-            gfn: Gfn(1),
-            offset: 0,
-            len: 3000,
-        }];
         for _ in 0..extras {
-            assert!(front.send_segments(&fragments, Some(gso)));
+            front.send(&[1; 3000], gso(Kind::TcpV4, 1448));
         }
-        assert!(front.send(&fragments));
+        front.send(&[1; 3000], None);
         assert_eq!(front.tx.in_flight(), 2 * extras + 1);
         for _ in 0..=extras {
             let _ = back.tx.next_request().unwrap().unwrap();
@@ -140,28 +134,36 @@ fn no_more_answers_without_an_id_than_slots_without_one() {
 fn distrust_lasts() {
     let (mut front, mut back) = pair();
     front.refill();
-    let fragments = [Fragment {
-        gfn: Gfn(1),
+    front.send(&[1; 1514], None);
+    let request = back.rx.next_request().unwrap().unwrap();
+    let wrong = xen_sys::netif::NetifRxResponse {
+        id: request.id + 1,
         offset: 0,
-        len: 1514,
-    }];
-    assert!(front.send(&fragments));
-    let broken = Violation::StillMapped;
-    assert_eq!(front.tx.distrust(broken), broken);
-    assert_eq!(front.rx.distrust(broken), broken);
-
-    let one = Plan::copied_whole(HEAD_MAX, TxFlags::empty()).unwrap();
-    assert!(push(&mut front, &one, 0));
+        flags: xen_sys::netif::RxFlags::empty(),
+        status: 60,
+    };
+    back.rx.push_response(&wrong.into()).unwrap();
+    let _ = back.rx.push_responses_and_check_notify();
+    let response = NetifTxResponse { id: 200, status: 0 };
+    let _ = back.tx.next_request().unwrap().unwrap();
+    back.tx.push_response(&response).unwrap();
+    let _ = back.tx.push_responses_and_check_notify();
+    let broken = Violation::Id;
+    assert_eq!(front.tx.reap(|_| ()).err(), Some(broken));
+    assert!(front.push(&ONE, None).is_ok());
     assert_eq!(front.tx.show().err(), Some(broken));
     assert_eq!(front.tx.reap(|_| ()).err(), Some(broken));
     assert_eq!(front.tx.arm(true), Err(broken));
-    assert!(back.tx.next_request().unwrap().is_some());
     assert!(
         back.tx.next_request().unwrap().is_none(),
         "what came later is not shown"
     );
-    assert_eq!(front.rx.receive(), Err::<Received, _>(broken));
+    for _ in 0..2 {
+        assert_eq!(front.rx.receive(|_| ()), Err::<Received<()>, _>(broken));
+    }
     assert_eq!(front.rx.arm(), Err(broken));
-    assert_eq!(front.tx.drain().count(), 2);
-    assert_eq!(front.rx.drain().count(), RING_SLOTS);
+    front.refill();
+    let shown = std::iter::from_fn(|| back.rx.next_request().unwrap()).count();
+    assert_eq!(shown, RING_SLOTS - 1, "nothing more is offered");
+    assert_eq!(front.tx.let_go().count(), 1);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use crate::gso::{Kind, RECEIVED_SIZE_MIN};
-use crate::rx::{Assembler, Checksum, Outcome, RxTable, Step, Why, WrongId, FRAME_PAGES_MAX};
+use crate::rx::{Assembler, Checksum, Outcome, Why, WrongId, FRAME_PAGES_MAX};
 use proptest::prelude::*;
 use std::vec::Vec;
 use xen_sys::netif::{
@@ -29,20 +29,14 @@ fn extra(kind: u8, more: bool) -> NetifRxSlot {
 const NONE: RxFlags = RxFlags::empty();
 const MORE: RxFlags = RxFlags::MORE_DATA;
 
-/// Feeds one response; the page is named after its slot.
-fn feed(assembler: &mut Assembler<u16>, slot: u16, response: NetifRxSlot) -> Step<u16> {
-    assembler.accept(slot, response, slot).unwrap()
+fn feed(assembler: &mut Assembler, slot: u16, response: NetifRxSlot) -> Outcome {
+    assembler.accept(slot, response).unwrap()
 }
 
-fn step(repost: Option<u16>, outcome: Outcome) -> Step<u16> {
-    Step { repost, outcome }
-}
-
-fn held(assembler: &mut Assembler<u16>) -> Vec<(u16, u16, u16)> {
-    let frame = assembler.frame();
-    frame
-        .pieces()
-        .map(|piece| (piece.page, piece.offset, piece.len))
+fn pieces(assembler: &Assembler) -> Vec<(u16, u16, u16)> {
+    let pieces = assembler.frame().pieces().iter();
+    pieces
+        .map(|piece| (piece.slot, piece.offset, piece.len))
         .collect()
 }
 
@@ -59,14 +53,14 @@ fn one_slot_frames() {
     ] {
         assert_eq!(
             feed(&mut assembler, 9, data(9, 2, 60, flags)),
-            step(None, Outcome::Complete)
+            Outcome::Complete
         );
         assert_eq!(
             (assembler.frame().len(), assembler.frame().checksum()),
             (60, checksum)
         );
-        assert_eq!(held(&mut assembler), [(9, 2, 60)]);
-        assert!(assembler.frame().is_empty());
+        assert_eq!(pieces(&assembler), [(9, 2, 60)]);
+        assert_eq!(assembler.held(), 0);
     }
 }
 
@@ -74,21 +68,15 @@ fn one_slot_frames() {
 fn a_chain_with_extra_info() {
     let mut assembler = Assembler::new();
     let first = data(1, 0, 4096, MORE | RxFlags::EXTRA_INFO);
-    assert_eq!(feed(&mut assembler, 1, first), step(None, Outcome::More));
-    assert_eq!(
-        feed(&mut assembler, 2, extra(4, true)),
-        step(Some(2), Outcome::More)
-    );
-    assert_eq!(
-        feed(&mut assembler, 3, extra(5, false)),
-        step(Some(3), Outcome::More)
-    );
+    assert_eq!(feed(&mut assembler, 1, first), Outcome::More);
+    assert_eq!(feed(&mut assembler, 2, extra(4, true)), Outcome::More);
+    assert_eq!(feed(&mut assembler, 3, extra(5, false)), Outcome::More);
     assert_eq!(
         feed(&mut assembler, 4, data(4, 0, 100, NONE)),
-        step(None, Outcome::Complete)
+        Outcome::Complete
     );
     assert_eq!(assembler.frame().len(), 4196);
-    assert_eq!(held(&mut assembler), [(1, 0, 4096), (4, 0, 100)]);
+    assert_eq!(pieces(&assembler), [(1, 0, 4096), (4, 0, 100)]);
 }
 
 #[test]
@@ -96,13 +84,10 @@ fn extra_info_may_end_a_frame() {
     let mut assembler = Assembler::new();
     assert_eq!(
         feed(&mut assembler, 1, data(1, 0, 100, RxFlags::EXTRA_INFO)),
-        step(None, Outcome::More)
+        Outcome::More
     );
-    assert_eq!(
-        feed(&mut assembler, 2, extra(4, false)),
-        step(Some(2), Outcome::Complete)
-    );
-    assert_eq!(held(&mut assembler), [(1, 0, 100)]);
+    assert_eq!(feed(&mut assembler, 2, extra(4, false)), Outcome::Complete);
+    assert_eq!(pieces(&assembler), [(1, 0, 100)]);
 }
 
 #[test]
@@ -120,16 +105,11 @@ fn bad_slots_cost_the_frame_only() {
     ] {
         let mut assembler = Assembler::new();
         let bad = feed(&mut assembler, 3, data(3, offset, len, flags));
-        assert_eq!(bad.outcome, Outcome::Dropped(why), "{offset} {len}");
-        let mut pages = held(&mut assembler)
-            .iter()
-            .map(|piece| piece.0)
-            .collect::<Vec<_>>();
-        pages.extend(bad.repost);
-        assert_eq!(pages, [3], "the page comes back once");
+        assert_eq!(bad, Outcome::Dropped(why), "{offset} {len}");
+        assert_eq!(assembler.held(), 0);
         assert_eq!(
             feed(&mut assembler, 4, data(4, 0, 60, NONE)),
-            step(None, Outcome::Complete),
+            Outcome::Complete,
             "the next frame is fine"
         );
     }
@@ -140,26 +120,26 @@ fn the_rest_of_a_bad_chain_is_skipped() {
     let mut assembler = Assembler::new();
     assert_eq!(
         feed(&mut assembler, 0, data(0, 0, 100, MORE)),
-        step(None, Outcome::More)
+        Outcome::More
     );
     assert_eq!(
         feed(&mut assembler, 1, data(1, 0, -1, MORE)),
-        step(Some(1), Outcome::Dropped(Why::Status))
+        Outcome::Dropped(Why::Status)
     );
-    assert_eq!(held(&mut assembler), [(0, 0, 100)]);
+    assert_eq!(assembler.held(), 0, "its slots can be offered again");
     assert_eq!(
         feed(&mut assembler, 2, data(2, 0, 100, MORE)),
-        step(Some(2), Outcome::More)
+        Outcome::More
     );
     assert_eq!(
         feed(&mut assembler, 3, data(3, 0, 100, NONE)),
-        step(Some(3), Outcome::More)
+        Outcome::More
     );
     assert_eq!(
         feed(&mut assembler, 4, data(4, 0, 100, NONE)),
-        step(None, Outcome::Complete)
+        Outcome::Complete
     );
-    assert_eq!(held(&mut assembler), [(4, 0, 100)]);
+    assert_eq!(pieces(&assembler), [(4, 0, 100)]);
 }
 
 #[test]
@@ -168,19 +148,19 @@ fn endless_chains_are_cut() {
     for slot in 0..FRAME_PAGES_MAX as u16 {
         assert_eq!(
             feed(&mut assembler, slot, data(slot, 0, 60, MORE)),
-            step(None, Outcome::More)
+            Outcome::More
         );
     }
     let last = FRAME_PAGES_MAX as u16;
     assert_eq!(
         feed(&mut assembler, last, data(last, 0, 60, MORE)),
-        step(Some(last), Outcome::Dropped(Why::TooManyPages))
+        Outcome::Dropped(Why::TooManyPages)
     );
-    assert_eq!(held(&mut assembler).len(), FRAME_PAGES_MAX);
+    assert_eq!(assembler.held(), 0);
     for slot in 100..1000 {
         assert_eq!(
             feed(&mut assembler, slot, data(slot, 0, 60, MORE)),
-            step(Some(slot), Outcome::More)
+            Outcome::More
         );
     }
 }
@@ -191,14 +171,14 @@ fn too_long_a_frame_is_dropped() {
     for slot in 0..16 {
         assert_eq!(
             feed(&mut assembler, slot, data(slot, 0, 4096, MORE)),
-            step(None, Outcome::More)
+            Outcome::More
         );
     }
     assert_eq!(
         feed(&mut assembler, 16, data(16, 0, 1, NONE)),
-        step(None, Outcome::Dropped(Why::Length))
+        Outcome::Dropped(Why::Length)
     );
-    assert_eq!(held(&mut assembler).len(), 17);
+    assert_eq!(assembler.held(), 0);
 }
 
 fn segments(kind: u8, size: u16, more: bool) -> NetifRxSlot {
@@ -217,25 +197,22 @@ fn frames_of_several_segments() {
         for size in [8, 1448, u16::MAX] {
             let mut assembler = Assembler::new();
             let first = data(1, 0, 4096, MORE | RxFlags::EXTRA_INFO);
-            assert_eq!(feed(&mut assembler, 1, first), step(None, Outcome::More));
+            assert_eq!(feed(&mut assembler, 1, first), Outcome::More);
             assert_eq!(
                 feed(&mut assembler, 2, segments(code, size, true)),
-                step(Some(2), Outcome::More)
+                Outcome::More
             );
-            assert_eq!(
-                feed(&mut assembler, 3, extra(4, false)),
-                step(Some(3), Outcome::More)
-            );
+            assert_eq!(feed(&mut assembler, 3, extra(4, false)), Outcome::More);
             assert_eq!(
                 feed(&mut assembler, 4, data(4, 0, 100, NONE)),
-                step(None, Outcome::Complete)
+                Outcome::Complete
             );
             let gso = assembler.frame().gso().unwrap();
             assert_eq!((gso.kind, gso.size.get()), (kind, size));
-            assert_eq!(held(&mut assembler), [(1, 0, 4096), (4, 0, 100)]);
+            assert_eq!(pieces(&assembler), [(1, 0, 4096), (4, 0, 100)]);
             assert_eq!(
                 feed(&mut assembler, 5, data(5, 0, 60, NONE)),
-                step(None, Outcome::Complete)
+                Outcome::Complete
             );
             assert_eq!(assembler.frame().gso(), None, "the next frame has none");
         }
@@ -254,21 +231,20 @@ fn segments_without_sense_drop_the_frame() {
     ] {
         let mut assembler = Assembler::new();
         let first = data(0, 0, 100, MORE | RxFlags::EXTRA_INFO);
-        assert_eq!(feed(&mut assembler, 0, first), step(None, Outcome::More));
+        assert_eq!(feed(&mut assembler, 0, first), Outcome::More);
         assert_eq!(
             feed(&mut assembler, 1, segments(kind, size, false)),
-            step(Some(1), Outcome::Dropped(Why::Segments)),
+            Outcome::Dropped(Why::Segments),
             "{kind} {size}"
         );
-        assert_eq!(held(&mut assembler), [(0, 0, 100)]);
         assert_eq!(
             feed(&mut assembler, 2, data(2, 0, 100, NONE)),
-            step(Some(2), Outcome::More),
+            Outcome::More,
             "the rest of its chain"
         );
         assert_eq!(
             feed(&mut assembler, 3, data(3, 0, 60, NONE)),
-            step(None, Outcome::Complete)
+            Outcome::Complete
         );
     }
     let mut assembler = Assembler::new();
@@ -276,7 +252,7 @@ fn segments_without_sense_drop_the_frame() {
     let _ = feed(&mut assembler, 1, segments(GSO_TYPE_TCPV4, 1448, true));
     assert_eq!(
         feed(&mut assembler, 2, segments(GSO_TYPE_TCPV4, 1448, false)),
-        step(Some(2), Outcome::Dropped(Why::Segments)),
+        Outcome::Dropped(Why::Segments),
         "said twice"
     );
 }
@@ -287,26 +263,23 @@ fn unwanted_extra_info_drops_the_frame() {
         let mut assembler = Assembler::new();
         assert_eq!(
             feed(&mut assembler, 0, data(0, 0, 100, RxFlags::EXTRA_INFO)),
-            step(None, Outcome::More)
+            Outcome::More
         );
         assert_eq!(
             feed(&mut assembler, 1, extra(kind, false)),
-            step(Some(1), Outcome::Dropped(why)),
+            Outcome::Dropped(why),
             "{kind}"
         );
-        assert_eq!(held(&mut assembler), [(0, 0, 100)]);
+        assert_eq!(assembler.held(), 0);
     }
     let mut assembler = Assembler::new();
     let _ = feed(&mut assembler, 0, data(0, 0, 100, RxFlags::EXTRA_INFO));
     for slot in 1..=5 {
-        assert_eq!(
-            feed(&mut assembler, slot, extra(4, true)),
-            step(Some(slot), Outcome::More)
-        );
+        assert_eq!(feed(&mut assembler, slot, extra(4, true)), Outcome::More);
     }
     assert_eq!(
         feed(&mut assembler, 6, extra(4, true)),
-        step(Some(6), Outcome::Dropped(Why::Extra)),
+        Outcome::Dropped(Why::Extra),
         "endless extra info"
     );
 }
@@ -315,27 +288,27 @@ fn unwanted_extra_info_drops_the_frame() {
 fn a_wrong_id_is_not_forgiven() {
     let mut assembler = Assembler::new();
     for id in [0, 2, 256 + 1, u16::MAX] {
-        assert_eq!(
-            assembler.accept(1, data(id, 0, 60, NONE), 1),
-            Err(WrongId(id))
-        );
+        assert_eq!(assembler.accept(1, data(id, 0, 60, NONE)), Err(WrongId(id)));
     }
 }
 
+/// Extra info and pieces alike: what was answered since the frame began.
 #[test]
-fn the_table_holds_one_page_a_slot() {
-    let mut table = RxTable::new(std::vec![None; 8]);
-    assert_eq!(table.slot_of(u32::MAX), 7);
-    assert_eq!(table.slot_of(8), 0);
-    assert_eq!(table.post(7, 1), Ok(()));
-    assert_eq!(table.post(7, 2), Err(2));
-    assert_eq!(table.post(8, 2), Err(2));
-    assert_eq!(table.take(6), None);
-    assert_eq!(table.take(8), None);
-    assert_eq!(table.take(7), Some(1));
-    assert_eq!(table.take(7), None);
-    assert_eq!(table.post(3, 5), Ok(()));
-    assert_eq!(table.drain().collect::<Vec<_>>(), [5]);
+fn the_slots_of_a_frame_that_is_arriving_are_held() {
+    let mut assembler = Assembler::new();
+    assert_eq!(assembler.held(), 0);
+    let first = data(1, 0, 4096, MORE | RxFlags::EXTRA_INFO);
+    let chain = [
+        first,
+        extra(4, false),
+        data(3, 0, 100, MORE),
+        data(4, 0, 100, NONE),
+    ];
+    for (slot, response) in (1..).zip(chain) {
+        let outcome = feed(&mut assembler, slot, response);
+        let held = if outcome == Outcome::More { slot } else { 0 };
+        assert_eq!(assembler.held(), held.into());
+    }
 }
 
 fn response() -> impl Strategy<Value = NetifRxResponse> {
@@ -357,38 +330,33 @@ fn response() -> impl Strategy<Value = NetifRxResponse> {
 }
 
 proptest! {
-    /// Whatever the backend says, each page comes back exactly once, frames are sane, and nothing outside a page is
-    /// ever pointed at.
+    /// Whatever the backend says: a frame lies within the pages of slots that were answered since the last one and were
+    /// held until now, each once and in order.
     #[test]
-    fn pages_are_conserved(responses in prop::collection::vec(response(), 0..300)) {
+    fn frames_are_sane(responses in prop::collection::vec(response(), 0..300)) {
         let mut assembler = Assembler::new();
-        let mut out = std::collections::BTreeSet::new();
-        let mut fed = 0u16;
+        let mut held = 0;
         for (slot, mut response) in (0u16..).zip(responses) {
             if response.id == u16::MAX {
                 response.id = slot;
             }
-            let Ok(step) = assembler.accept(slot, response.into(), slot) else { break };
-            fed = slot + 1;
-            if let Some(page) = step.repost {
-                prop_assert_eq!(page, slot);
-                prop_assert!(out.insert(page));
-            }
-            if step.outcome == Outcome::Complete {
-                prop_assert!((14..=65535).contains(&assembler.frame().len()));
-                let gso = assembler.frame().gso();
-                prop_assert!(gso.is_none_or(|gso| gso.size.get() >= RECEIVED_SIZE_MIN));
-            }
-            if step.outcome != Outcome::More {
-                for piece in assembler.frame().pieces() {
+            let Ok(outcome) = assembler.accept(slot, response.into()) else { break };
+            if outcome == Outcome::Complete {
+                let frame = assembler.frame();
+                prop_assert!((14..=65535).contains(&frame.len()));
+                prop_assert!(frame.gso().is_none_or(|gso| gso.size.get() >= RECEIVED_SIZE_MIN));
+                let mut next = u32::from(slot) - held;
+                let mut len = 0;
+                for piece in frame.pieces() {
                     prop_assert!(piece.len > 0 && u32::from(piece.offset) + u32::from(piece.len) <= 4096);
-                    prop_assert!(out.insert(piece.page));
+                    prop_assert!(u32::from(piece.slot) >= next && piece.slot <= slot);
+                    next = u32::from(piece.slot) + 1;
+                    len += u32::from(piece.len);
                 }
+                prop_assert_eq!(len, frame.len());
             }
+            held = assembler.held();
+            prop_assert!(held as usize <= FRAME_PAGES_MAX + 5);
         }
-        for piece in assembler.frame().pieces() {
-            prop_assert!(out.insert(piece.page));
-        }
-        prop_assert_eq!(out.len(), usize::from(fed));
     }
 }

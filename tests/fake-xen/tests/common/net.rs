@@ -7,31 +7,10 @@ use grant_table::Access;
 use ring::Notify;
 use vnif_core::gso::Gso;
 use vnif_core::rx::Checksum;
-use vnif_core::tx::{Entry, Fragment, Headers, Plan, Refused};
-use vnif_core::{Part, Payload, Received, RxPage, RxQueue, TxQueue, Violation, RING_SLOTS};
+use vnif_core::tx::{Entry, Packet};
+use vnif_core::{NotPushed, Received, RxQueue, TxQueue, Violation, RING_SLOTS};
 use xen_sys::netif::TxFlags;
-use xen_sys::{GrantRef, Hypervisor, Port, PAGE_SIZE};
-
-/// What a transmit slot keeps alive.
-pub struct TxPart {
-    page: Granted,
-    waited_for: bool,
-}
-
-impl Payload for TxPart {
-    fn is_waited_for(&self) -> bool {
-        self.waited_for
-    }
-}
-
-/// A page in the receive ring.
-pub struct Buffer(pub Granted);
-
-impl RxPage for Buffer {
-    fn gref(&self) -> GrantRef {
-        self.0.gref()
-    }
-}
+use xen_sys::{GrantRef, Hypervisor, Port};
 
 /// A frame that was received.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,19 +20,20 @@ pub struct Frame {
     pub gso: Option<Gso>,
 }
 
-/// A frontend with one queue of each kind.
+/// A frontend with one queue of each kind. Its packets keep their lengths.
 pub struct Nic {
     pub xen: Arc<FakeXen>,
-    pub grants: Arc<Grants>,
-    pub tx: TxQueue<TxPart, Vec<Entry<TxPart>>>,
-    pub rx: RxQueue<Buffer, Vec<Option<Buffer>>>,
+    pub tx: TxQueue<usize, Vec<Entry<usize>>>,
+    pub rx: RxQueue,
     rings: [Granted; 2],
+    tx_pages: Vec<Granted>,
+    rx_pages: Vec<Granted>,
     pub port: Port,
     /// How the backend is to cut the packets that are sent.
     pub gso: Option<Gso>,
-    /// Slots that the backend has answered.
+    /// Packets that the backend has answered.
     pub answered: u64,
-    /// Slots put on the ring.
+    /// Packets put on the ring.
     pub pushed: u64,
 }
 
@@ -61,16 +41,21 @@ impl Nic {
     pub fn new(xen: &Arc<FakeXen>, grants: &Arc<Grants>) -> Self {
         let pages = [GuestPage::new(xen), GuestPage::new(xen)];
         let entries = (0..RING_SLOTS).map(|_| Entry::FREE).collect();
-        let slots = (0..RING_SLOTS).map(|_| None).collect();
         let tx = TxQueue::new(pages[0].memory(), entries).unwrap();
-        let rx = RxQueue::new(pages[1].memory(), slots).unwrap();
-        let grant = |page| grants.grant(page, BACKEND, Access::ReadWrite).ok().unwrap();
+        let rx = RxQueue::new(pages[1].memory()).unwrap();
+        let grant = |page, access| grants.grant(page, BACKEND, access).ok().unwrap();
+        let slots = |access| {
+            (0..RING_SLOTS)
+                .map(|_| grant(GuestPage::new(xen), access))
+                .collect()
+        };
         Self {
             xen: xen.clone(),
-            grants: grants.clone(),
             tx,
             rx,
-            rings: pages.map(grant),
+            rings: pages.map(|page| grant(page, Access::ReadWrite)),
+            tx_pages: slots(Access::ReadOnly),
+            rx_pages: slots(Access::ReadWrite),
             port: xen.evtchn_alloc_unbound(BACKEND).unwrap(),
             gso: None,
             answered: 0,
@@ -100,91 +85,20 @@ impl Nic {
         }
     }
 
-    /// Sends a packet whose data lies in fragments of these lengths (the rest in a last one), each at `offset` of its
-    /// first page.
-    pub fn send(
-        &mut self,
-        data: &[u8],
-        lengths: &[usize],
-        offset: usize,
-        flags: TxFlags,
-    ) -> Result<(), Refused> {
-        let (mut fragments, mut pages, mut rest) = (Vec::new(), Vec::new(), data);
-        for length in lengths.iter().copied().chain([usize::MAX]) {
-            let (bytes, after) = rest.split_at(length.min(rest.len()));
-            rest = after;
-            if !bytes.is_empty() {
-                self.lay_out(bytes, offset, &mut fragments, &mut pages);
-            }
-        }
-        let plan = Plan::new(data.len() as u32, Headers::Linear, &fragments, flags)?;
-        let plan = plan.with_gso(self.gso);
-        let mut index = 0;
-        if plan.copied() != 0 {
-            let page = GuestPage::new(&self.xen);
-            let head = &data[..usize::from(plan.copied())];
-            page.memory().write_bytes(0, head).unwrap();
-            self.push(&plan, index, page, 0, plan.copied(), false);
-            index += 1;
-        }
-        for part in plan.granted() {
-            let at = pages.iter().position(|page| page.gfn() == part.gfn);
-            let page = pages.remove(at.expect("a page of the packet"));
-            self.push(&plan, index, page, part.offset, part.len, true);
-            index += 1;
-        }
-        assert_eq!(index, plan.slots());
-        Ok(())
-    }
-
-    /// Puts bytes into fresh pages, from `offset` of the first on.
-    fn lay_out(
-        &self,
-        bytes: &[u8],
-        offset: usize,
-        fragments: &mut Vec<Fragment>,
-        pages: &mut Vec<GuestPage>,
-    ) {
-        let first = pages.len();
-        let (mut rest, mut at) = (bytes, offset);
-        while !rest.is_empty() {
-            let page = GuestPage::new(&self.xen);
-            let (here, after) = rest.split_at(rest.len().min(PAGE_SIZE - at));
-            page.memory().write_bytes(at, here).unwrap();
-            pages.push(page);
-            (rest, at) = (after, 0);
-        }
-        fragments.push(Fragment {
-            gfn: pages[first].gfn(),
-            offset: offset as u32,
-            len: bytes.len() as u32,
-        });
-    }
-
-    fn push(
-        &mut self,
-        plan: &Plan<'_>,
-        index: u16,
-        page: GuestPage,
-        offset: u16,
-        len: u16,
-        wait: bool,
-    ) {
-        let page = self.grants.grant(page, BACKEND, Access::ReadOnly);
-        let page = page.ok().expect("enough references");
-        let part = Part {
-            index,
-            gref: page.gref(),
-            offset,
-            len,
-        };
-        let payload = TxPart {
-            page,
-            waited_for: wait,
-        };
-        let pushed = self.tx.push(plan, &part, payload);
-        assert!(pushed.is_ok(), "there was room");
+    /// Sends a packet.
+    pub fn send(&mut self, data: &[u8], flags: TxFlags) -> Result<(), NotPushed> {
+        let packet = Packet::new(data.len() as u32, flags, self.gso).ok_or(NotPushed)?;
+        let pages = &self.tx_pages;
+        let last = self.tx.push(&packet, |id, part| {
+            let page = &pages[usize::from(id)];
+            let from = part.offset as usize;
+            let bytes = &data[from..from + usize::from(part.len)];
+            page.page().memory().write_bytes(0, bytes).unwrap();
+            Some(page.gref())
+        })?;
+        self.tx.keep(last, data.len()).unwrap();
         self.pushed += 1;
+        Ok(())
     }
 
     /// Shows what was sent and posted.
@@ -199,51 +113,42 @@ impl Nic {
     /// Takes what the backend has answered on the transmit ring.
     pub fn reap(&mut self) -> Result<u32, Violation> {
         let answered = &mut self.answered;
-        let reaped = self.tx.reap(|part| {
-            *answered += 1;
-            drop(part.page);
-        });
+        let reaped = self.tx.reap(|_| *answered += 1);
         reaped.map(|reaped| reaped.dropped)
     }
 
     /// Fills the receive ring.
-    pub fn post(&mut self, most: u32) {
-        for _ in 0..most.min(self.rx.vacant()) {
-            let page = GuestPage::new(&self.xen);
-            let granted = self.grants.grant(page, BACKEND, Access::ReadWrite);
-            let posted = self
-                .rx
-                .post(Buffer(granted.ok().expect("enough references")));
-            assert!(posted.is_ok(), "a slot was vacant");
-        }
+    pub fn post(&mut self, mut most: u32) {
+        let pages = &self.rx_pages;
+        self.rx.fill(|slot| {
+            most = most.checked_sub(1)?;
+            Some(pages[usize::from(slot)].gref())
+        });
     }
 
     /// Takes the frames that have come; says how many were thrown away.
     pub fn receive(&mut self, frames: &mut Vec<Frame>) -> Result<usize, Violation> {
+        let Self { rx, rx_pages, .. } = self;
         let mut dropped = 0;
         loop {
-            match self.rx.receive()? {
+            let received = rx.receive(|frame| {
+                let mut data = Vec::new();
+                for piece in frame.pieces() {
+                    let (from, to) = (piece.offset.into(), piece.offset + piece.len);
+                    let page = rx_pages[usize::from(piece.slot)].page().to_vec();
+                    data.extend_from_slice(&page[from..to.into()]);
+                }
+                assert_eq!(data.len(), frame.len() as usize);
+                Frame {
+                    data,
+                    checksum: frame.checksum(),
+                    gso: frame.gso(),
+                }
+            });
+            match received? {
                 Received::Nothing => return Ok(dropped),
                 Received::Dropped(_) => dropped += 1,
-                Received::Frame => {
-                    let frame = self.rx.frame();
-                    let (len, checksum) = (frame.len() as usize, frame.checksum());
-                    let gso = frame.gso();
-                    let mut data = Vec::new();
-                    for piece in frame.pieces() {
-                        let (from, to) = (piece.offset.into(), piece.offset + piece.len);
-                        // Nothing is read before the grant is ended: a page that the backend keeps is lost to us.
-                        if let Some(page) = piece.page.0.end() {
-                            data.extend_from_slice(&page.to_vec()[from..to.into()]);
-                        }
-                    }
-                    assert!(data.len() <= len);
-                    frames.push(Frame {
-                        data,
-                        checksum,
-                        gso,
-                    });
-                }
+                Received::Frame(frame) => frames.push(frame),
             }
         }
     }
@@ -251,8 +156,6 @@ impl Nic {
 
 impl Drop for Nic {
     fn drop(&mut self) {
-        self.tx.drain().for_each(drop);
-        self.rx.drain().for_each(drop);
         self.xen.evtchn_close(self.port).unwrap();
     }
 }
