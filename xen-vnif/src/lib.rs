@@ -8,7 +8,8 @@
 //! - [`TxQueue`] and [`RxQueue`]: both with their rings, and when to ask the backend for an event;
 //! - [`gso`]: packets that are larger than the wire bears;
 //! - [`refill`]: when to try again once memory ran out;
-//! - [`features`]: xenstore's nodes, the MAC address, the MTU.
+//! - [`features`]: xenstore's nodes, the MAC address, the MTU;
+//! - [`stack`]: what the network stack is told under its own lock.
 //!
 //! Pages, grants and skbs are type parameters here and real things in `xen-vnif/kernel`. Linux's counterpart is
 //! `drivers/net/xen-netfront.c`.
@@ -24,6 +25,7 @@ pub mod gso;
 pub mod refill;
 pub mod rx;
 mod rx_queue;
+pub mod stack;
 pub mod tx;
 mod tx_queue;
 mod violation;
