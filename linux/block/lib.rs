@@ -9,7 +9,6 @@
 //! 2. [`Operations`] is what the driver does with requests; [`Disk`] holds it, the tag set and the gendisk.
 //! 3. [`Request`] is one owned request: whoever holds it ends it, completes it or gives it back, once.
 //! 4. [`IrqLock`] is the lock for what an interrupt handler and `queue_rq` share.
-//! 5. [`WorkQueue`] is for a driver's own work beside the hot path.
 //!
 //! C counterparts: `include/linux/blk-mq.h`, `include/linux/blkdev.h`.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
@@ -20,11 +19,9 @@ mod lock;
 mod major;
 mod operations;
 mod request;
-mod work;
 
 pub use disk::{Counter, Disk, DiskConfig};
 pub use lock::{IrqGuard, IrqLock};
 pub use major::Major;
 pub use operations::{Operations, QueueSetup};
 pub use request::{CompletedList, Op, Request, Status};
-pub use work::WorkQueue;

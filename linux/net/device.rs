@@ -164,7 +164,7 @@ impl Interface {
         unsafe { ffi::xenpv_net_carrier(self.as_raw(), up) };
     }
 
-    /// Tells the neighbours where we are. In process context.
+    /// Tells the neighbours where we are, if the link is up. In process context, without the RTNL lock.
     pub fn notify_peers(&self) {
         // SAFETY: By the type invariant.
         unsafe { ffi::xenpv_net_notify_peers(self.as_raw()) };

@@ -252,9 +252,16 @@ void xenpv_net_carrier(struct net_device *dev, bool up)
 		netif_carrier_off(dev);
 }
 
+/*
+ * A link that has just come up has no queueing discipline yet: what is sent goes nowhere. Asking for its state brings that
+ * up to date.
+ */
 void xenpv_net_notify_peers(struct net_device *dev)
 {
-	netdev_notify_peers(dev);
+	rtnl_lock();
+	if (dev->reg_state == NETREG_REGISTERED && ethtool_op_get_link(dev))
+		__netdev_notify_peers(dev);
+	rtnl_unlock();
 }
 
 /* The lock that the stack holds around start_xmit. Softirqs are off. */

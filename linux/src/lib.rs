@@ -26,3 +26,4 @@ pub mod stop;
 pub mod thread;
 pub mod timer;
 pub mod vector;
+pub mod workqueue;

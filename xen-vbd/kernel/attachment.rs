@@ -22,8 +22,8 @@ use kernel::{
     },
     time::{msecs_to_jiffies, Instant, Monotonic},
 };
-use linux::thread::NoIo;
-use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status, WorkQueue};
+use linux::{thread::NoIo, workqueue::WorkQueue};
+use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status};
 use vbd_core::{Flush, Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::blkif::SECTOR_SIZE;

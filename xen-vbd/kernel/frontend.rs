@@ -5,7 +5,7 @@ use kernel::{
     prelude::*,
     sync::{global_lock, Arc},
 };
-use linux_block::WorkQueue;
+use linux::workqueue::WorkQueue;
 use vbd_core::{Family, Placement};
 use xen_bus::{Device, DeviceRef, Driver, Frontend};
 use xen_sys::XenbusState;

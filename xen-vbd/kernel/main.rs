@@ -12,7 +12,8 @@
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 use kernel::{prelude::*, sync::Arc};
-use linux_block::{Major, WorkQueue};
+use linux::workqueue::WorkQueue;
+use linux_block::Major;
 use xen_bus::DriverRegistration;
 
 mod attachment;

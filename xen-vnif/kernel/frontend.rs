@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the bus calls.
 
-use kernel::{new_mutex, prelude::*, sync::Arc, sync::Mutex};
-use linux_net::{Limits, NetDevice};
+use kernel::{prelude::*, sync::Arc};
+use linux_net::NetDevice;
 use vnif_core::features::{carrier, parse_mac, BackendNodes, BadMac, Features, NoRxCopy};
 use xen_bus::{store::StoreValue, Device, DeviceRef, Driver, Frontend, XenbusState};
 use xen_events::{EventHandler, Handled};
 
-use crate::{receive::Receive, transmit::Transmit, vif::Vif};
+use crate::{attachment::Attachment, receive::Receive, transmit::Transmit, vif::Vif};
 
 /// The driver of the devices of type vif.
 pub(crate) struct VifDriver;
@@ -33,32 +33,12 @@ impl Driver for VifDriver {
             );
             EINVAL
         })?;
-        let net = Arc::new(NetDevice::new(Vif::new(device.clone()), &mac)?, GFP_KERNEL)?;
-        Arc::pin_init(
-            try_pin_init!(Vnif {
-                net,
-                state <- new_mutex!(State { registered: false, features: None, parked: None }),
-            }),
-            GFP_KERNEL,
-        )
+        Ok(Arc::new(Vnif(Attachment::new(device, &mac)?), GFP_KERNEL)?)
     }
 }
 
 /// The frontend of one device.
-#[pin_data]
-pub(crate) struct Vnif {
-    net: Arc<NetDevice<Vif>>,
-    #[pin]
-    state: Mutex<State>,
-}
-
-struct State {
-    registered: bool,
-    /// Of the connection that is announced or live.
-    features: Option<Features>,
-    /// The connection, out of everybody's reach while the domain is being suspended.
-    parked: Option<(Transmit, Receive)>,
-}
+pub(crate) struct Vnif(Arc<Attachment>);
 
 /// Asks for a poll at each event.
 struct Poll(Arc<NetDevice<Vif>>);
@@ -75,7 +55,7 @@ impl Frontend for Vnif {
     fn publish(&self, device: &Device) -> Result<XenbusState> {
         let features = negotiate(device)?;
         let backend = device.otherend_id();
-        let handler = Arc::new(Poll(self.net.clone()), GFP_KERNEL)?;
+        let handler = Arc::new(Poll(self.0.net().clone()), GFP_KERNEL)?;
         let channel = device.event_channel(device.name(), handler)?;
         let channel = Arc::new(channel, GFP_KERNEL)?;
         let tx = Transmit::new(backend, channel.clone(), features)?;
@@ -94,98 +74,47 @@ impl Frontend for Vnif {
             store.write(b"feature-gso-tcpv4", format_args!("1"))?;
             store.write(b"feature-gso-tcpv6", format_args!("1"))
         })?;
-        self.net.interface().set_limits(&Limits {
-            sg: features.sg,
-            csum_v4: features.csum_v4,
-            csum_v6: features.csum_v6,
-            gso_v4: features.gso_v4,
-            gso_v6: features.gso_v6,
-            mtu_max: features.mtu_max(),
-        });
-        self.net.install(self.net.interface(), tx, rx);
-        self.state.lock().features = Some(features);
+        self.0.publish(features, tx, rx);
         Ok(XenbusState::Connected)
     }
 
     fn connect(&self, device: &Device) -> Result {
-        let interface = self.net.interface();
-        let mut state = self.state.lock();
-        let features = state.features.ok_or(ENODEV)?;
-        if state.registered {
-            interface.notify_peers();
-        } else {
-            let mtu = node(device.read(b"mtu"))?;
-            self.net
-                .set_initial_mtu(features.initial_mtu(mtu.as_deref()));
-            // SAFETY: The interface is unregistered in `removed`, which the bus calls before the device goes.
-            unsafe { self.net.register(device.as_device()) }?;
-            state.registered = true;
-        }
-        interface.wake_queue();
-        interface.schedule_poll();
-        drop(state);
-        self.changed(device);
-        Ok(())
+        let mtu = node(device.read(b"mtu"))?;
+        self.0.connect(device, mtu.as_deref(), link(device))
     }
 
     fn changed(&self, device: &Device) {
-        let connected = self.state.lock().features.is_some();
-        let up = carrier(
-            node(device.read_backend(b"carrier"))
-                .ok()
-                .flatten()
-                .as_deref(),
-        );
-        self.net.interface().set_carrier(connected && up);
+        self.0.set_link(link(device));
     }
 
     fn closing(&self, _device: &Device) {
-        self.net.interface().set_carrier(false);
-        self.disconnect();
+        self.0.disconnect();
+        self.0.net().interface().set_carrier(false);
     }
 
     fn suspend(&self, _device: &Device) {
-        let interface = self.net.interface();
-        interface.disable_queue();
-        self.state.lock().parked = self.net.take(interface);
+        self.0.suspend();
     }
 
     fn resume(&self, _device: &Device) {
-        let interface = self.net.interface();
-        let parked = self.state.lock().parked.take();
-        if let Some((tx, rx)) = parked {
-            self.net.install(interface, tx, rx);
-            self.net.go_on(interface);
-        }
+        self.0.resume();
     }
 
     fn lost(&self, _device: &Device) {
         // The link stays, or its queue would be taken down and what announces us at the new place thrown away.
-        self.disconnect();
-        self.net.await_backend(self.net.interface());
+        self.0.disconnect();
+        self.0.net().await_backend(self.0.net().interface());
     }
 
     fn removed(&self, _device: &Device) {
-        self.net.unregister();
-        self.state.lock().registered = false;
+        self.0.remove();
     }
 }
 
-impl Vnif {
-    /// Takes no more packets, and gives back all that the backend was given.
-    fn disconnect(&self) {
-        let interface = self.net.interface();
-        interface.disable_queue();
-        let parked = {
-            let mut state = self.state.lock();
-            state.features = None;
-            state.parked.take()
-        };
-        self.net.uninstall(interface);
-        if let Some((tx, rx)) = parked {
-            self.net.end(tx, rx);
-        }
-    }
+/// Whether the backend says that the link is up.
+fn link(device: &Device) -> bool {
+    let said = node(device.read_backend(b"carrier")).ok().flatten();
+    carrier(said.as_deref())
 }
 
 /// A node that need not be there.

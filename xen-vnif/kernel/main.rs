@@ -5,6 +5,7 @@
 //! through the services of xen-platform-pci (`xen_bus`, `xen_grants`, `xen_events`). Here they are tied together:
 //!
 //! * `frontend`: what the bus calls: probe, publish, connect, closing.
+//! * `attachment`: the interface between the bus and the stack, and the work item that takes RTNL.
 //! * `vif`: what the stack calls: start_xmit, poll; it holds a connection's two halves behind their locks.
 //! * `transmit` and `receive`: those halves, the hot paths.
 //! * `shared`: the memory that the backend sees. `counters`: what was done.
@@ -15,6 +16,7 @@
 use kernel::prelude::*;
 use xen_bus::DriverRegistration;
 
+mod attachment;
 mod counters;
 mod frontend;
 mod receive;
@@ -31,15 +33,21 @@ module! {
     alias: ["xenpv:vif", "xennet"],
 }
 
-/// What the module holds while it is loaded.
+/// What the module holds while it is loaded. Field order matters: the devices go first, then their interfaces.
 struct XenVnif {
     _registration: DriverRegistration,
+    _works: attachment::Works,
 }
 
 impl kernel::Module for XenVnif {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        // SAFETY: This function runs once, before anything else of the module.
+        let works = unsafe { attachment::Works::start()? };
+        let registration = xen_bus::register_driver::<frontend::VifDriver>(module)?;
+        works.settle();
         Ok(Self {
-            _registration: xen_bus::register_driver::<frontend::VifDriver>(module)?,
+            _registration: registration,
+            _works: works,
         })
     }
 }

@@ -63,13 +63,6 @@ impl Vif {
         tx.zip(rx)
     }
 
-    /// Takes the connection away. What it holds is given back here, in process context and outside of the locks.
-    pub(crate) fn uninstall(&self, interface: &Interface) {
-        if let Some((tx, rx)) = self.take(interface) {
-            self.end(tx, rx);
-        }
-    }
-
     /// Gives back what a connection that was taken holds. In process context.
     pub(crate) fn end(&self, tx: Transmit, rx: Receive) {
         // The locks that these counters belong to guard nothing now, and the bus makes no new connection meanwhile.
@@ -95,7 +88,7 @@ impl Vif {
         live
     }
 
-    /// Lets a connection that was put back in place go on.
+    /// Lets a connection that is in place go on.
     pub(crate) fn go_on(&self, interface: &Interface) {
         {
             let _bh = BhDisabled::new();

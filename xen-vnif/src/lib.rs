@@ -7,7 +7,8 @@
 //! - [`rx`]: responses become frames ([`rx::Assembler`]), whatever they say;
 //! - [`TxQueue`] and [`RxQueue`]: both with their rings, and when to ask the backend for an event;
 //! - [`gso`]: packets that are larger than the wire bears;
-//! - [`features`]: xenstore's nodes, the MAC address, the MTU.
+//! - [`features`]: xenstore's nodes, the MAC address, the MTU;
+//! - [`stack`]: what the network stack is told under its own lock.
 //!
 //! Pages, grants and skbs are closures and type parameters here and real things in `xen-vnif/kernel`. Linux's counterpart is
 //! `drivers/net/xen-netfront.c`.
@@ -22,6 +23,7 @@ pub mod features;
 pub mod gso;
 pub mod rx;
 mod rx_queue;
+pub mod stack;
 pub mod tx;
 mod tx_queue;
 mod violation;

@@ -5,6 +5,7 @@ use crate::driver::Vtable;
 use crate::lifecycle::Core;
 use crate::service::Shared;
 use crate::store::{self, StoreValue, Transaction};
+use crate::DeviceRef;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use kernel::str::CString;
 use kernel::sync::{new_mutex, new_spinlock, Arc, Mutex, SpinLock};
@@ -71,6 +72,10 @@ pub struct Device {
     pub(crate) connecting: AtomicBool,
     /// Steps of the state machine so far, as a clock for those who wait at `moved`.
     pub(crate) steps: AtomicU32,
+    /// How many [`Stay`]s there are.
+    stays: AtomicU32,
+    /// The device has vanished from the store; Linux has it still.
+    pub(crate) leaving: AtomicBool,
     #[pin]
     pub(crate) moved: WaitQueue,
     #[pin]
@@ -97,6 +102,8 @@ impl Device {
             unwritten: AtomicBool::new(false),
             connecting: AtomicBool::new(false),
             steps: AtomicU32::new(0),
+            stays: AtomicU32::new(0),
+            leaving: AtomicBool::new(false),
             moved <- WaitQueue::new(),
             otherend <- new_spinlock!(None),
             core <- new_mutex!(Core::new()),
@@ -137,6 +144,20 @@ impl Device {
     pub fn as_device(&self) -> *mut bindings::device {
         // SAFETY: A `Device` is only ever made by `BusDevice::add`, in `enumerate`.
         unsafe { BusDevice::carrying(self) }.as_raw()
+    }
+
+    /// Keeps the device in Linux, for something that is to be shown below it. From [`Frontend::connect`] only.
+    ///
+    /// [`Frontend::connect`]: crate::Frontend::connect
+    pub fn stay(&self) -> Stay {
+        self.stays.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: A `Device` is only ever made by `BusDevice::add`, in `enumerate`.
+        Stay(unsafe { BusDevice::carrying(self) }.into())
+    }
+
+    /// Whether something of Linux's is below the device.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.stays.load(Ordering::Acquire) != 0
     }
 
     /// As [`EventChannel::alloc_unbound`], for the backend; what the channel sees is counted as the device's.
@@ -262,6 +283,11 @@ impl Device {
         XenbusState::from_number(self.state.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
+    /// The device's type and id.
+    pub(crate) fn names(&self) -> Option<DeviceName<'_>> {
+        DeviceName::new(self.devtype.to_bytes(), self.id.to_bytes())
+    }
+
     /// Whether this is the device of that name.
     pub(crate) fn is(&self, name: &DeviceName<'_>) -> bool {
         self.devtype.to_bytes() == name.devtype && self.id.to_bytes() == name.id
@@ -270,6 +296,17 @@ impl Device {
     /// The path of one of the device's own nodes.
     pub(crate) fn path(&self, key: &[u8]) -> Result<KVec<u8>> {
         store::join(&[self.nodename.to_bytes(), key])
+    }
+}
+
+/// As long as this lives Linux has the device, also when it has vanished from the store: a device of the same name comes
+/// afterwards. To be dropped before the driver's module goes.
+pub struct Stay(DeviceRef);
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.stays.fetch_sub(1, Ordering::Release);
+        self.0.shared.call_worker();
     }
 }
 

@@ -12,7 +12,8 @@ use xen_sys::XenbusState;
 /// How long a registration waits for the devices there are, in milliseconds.
 const SETTLE_LIMIT: u64 = 10_000;
 
-/// One device in the hands of its driver. Calls come in process context, one at a time for each device.
+/// One device in the hands of its driver. Calls come in process context, one at a time for each device, mostly from the
+/// thread that brings disks back: they must not wait for a lock whose holder may wait for a disk, such as RTNL.
 pub trait Frontend: Send + Sync + 'static {
     /// The backend is ready: make rings, ports and grants and write their nodes, in a transaction. The state to announce
     /// is [`XenbusState::Initialised`] when the driver waits for the backend's properties, else
@@ -46,7 +47,8 @@ pub trait Frontend: Send + Sync + 'static {
     /// Drop what is left of them; pending work waits for the next [`Frontend::publish`]. Must not ask the store.
     fn lost(&self, device: &Device);
 
-    /// The device is gone for good; the last call, and after [`Frontend::closing`] if there was something to close.
+    /// The device is gone for good; the last call, and after [`Frontend::closing`] if there was something to close. What
+    /// is shown below it in sysfs has a [`Stay`](crate::Stay), or goes now.
     fn removed(&self, device: &Device);
 }
 

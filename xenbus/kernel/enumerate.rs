@@ -43,13 +43,28 @@ impl Enumerator {
         Ok(Arc::new(Self { shared, bus, again }, GFP_KERNEL)?)
     }
 
-    /// Looks at all devices again if the last look failed. Returns whether another is due.
+    /// Takes away what could not go before, and looks at all devices again if the last look failed. Returns whether another
+    /// look is due.
     pub(crate) fn retry(&self) -> bool {
+        while let Some(device) = self.next_leaver() {
+            self.unregister(&device);
+            // Another one may have its name by now.
+            let result = device.names().map_or(Ok(()), |name| self.check(&name));
+            self.note(result);
+        }
         if self.again.swap(false, Ordering::Relaxed) {
             let result = self.scan();
             self.note(result);
         }
         self.again.load(Ordering::Relaxed)
+    }
+
+    /// A device that has vanished, and that nothing keeps any more.
+    fn next_leaver(&self) -> Option<DeviceRef> {
+        let devices = self.shared.devices.lock();
+        let may_go =
+            |device: &&DeviceRef| device.leaving.load(Ordering::Relaxed) && !device.is_kept();
+        devices.iter().find(may_go).cloned()
     }
 
     fn note(&self, result: Result) {
@@ -90,17 +105,22 @@ impl Enumerator {
 
     /// Makes the device of this name what the store says, and returns it if there is one.
     fn look(&self, name: &DeviceName<'_>, exists: bool) -> Result<Option<DeviceRef>> {
-        let known = self
-            .shared
-            .snapshot()?
-            .into_iter()
-            .find(|device| device.is(name));
+        let known = {
+            let devices = self.shared.devices.lock();
+            devices.iter().find(|device| device.is(name)).cloned()
+        };
         match known {
+            // What has its name now is looked for when it has gone.
+            Some(device) if device.leaving.load(Ordering::Relaxed) => return Ok(None),
             Some(device) if exists && !device.is_replaced() => {
                 device.begin();
                 return Ok(Some(device));
             }
-            Some(device) => self.drop_device(&device),
+            Some(device) => {
+                if !self.drop_device(&device) {
+                    return Ok(None);
+                }
+            }
             None => {}
         }
         if exists {
@@ -136,8 +156,19 @@ impl Enumerator {
         Ok(Some(device))
     }
 
-    fn drop_device(&self, device: &DeviceRef) {
+    /// Takes away a device that has vanished from the store, or leaves that to [`Self::retry`] while something keeps it.
+    /// Returns whether it is gone.
+    fn drop_device(&self, device: &DeviceRef) -> bool {
         device.vanish();
+        device.leaving.store(true, Ordering::Release);
+        let may_go = !device.is_kept();
+        if may_go {
+            self.unregister(device);
+        }
+        may_go
+    }
+
+    fn unregister(&self, device: &DeviceRef) {
         self.shared
             .devices
             .lock()

@@ -35,7 +35,7 @@ mod watches;
 mod worker;
 
 pub use counters::{counters, Counters};
-pub use device::{Device, DeviceTransaction, Otherend};
+pub use device::{Device, DeviceTransaction, Otherend, Stay};
 pub use driver::{register_driver, Driver, DriverRegistration, Frontend};
 pub use service::{start, Bus};
 pub use suspend::suspend;

@@ -185,11 +185,12 @@ impl Shared {
         self.worker_task.load(Ordering::Relaxed) == kernel::task::Task::current_raw()
     }
 
-    /// The devices at this moment.
+    /// The devices at this moment, without those that have vanished.
     pub(crate) fn snapshot(&self) -> Result<KVec<DeviceRef>> {
         let devices = self.devices.lock();
         let mut copy = KVec::with_capacity(devices.len(), GFP_KERNEL)?;
-        for device in devices.iter() {
+        let there = |device: &&DeviceRef| !device.leaving.load(Ordering::Acquire);
+        for device in devices.iter().filter(there) {
             copy.push_within_capacity(device.clone())
                 .map_err(|_| ENOMEM)?;
         }

@@ -12,6 +12,7 @@
 //! - `ports=N` opens N ports and then tries channels with higher numbers; see [`events::past`].
 //! - `debug=1` binds VIRQ_DEBUG on each CPU until the module is removed; /proc/interrupts has `selftest-debug`.
 //! - `driver=1` registers a driver for devices of type `xtest` until the module is removed; see [`device`].
+//! - `rtnl=1` holds RTNL, the lock of Linux's network configuration, until the module is removed.
 
 mod clock;
 mod device;
@@ -19,6 +20,7 @@ mod events;
 mod flood;
 mod grants;
 mod hypercalls;
+mod rtnl;
 mod store;
 
 use kernel::prelude::*;
@@ -54,6 +56,10 @@ module! {
             default: 0,
             description: "1: bind VIRQ_DEBUG on each CPU",
         },
+        rtnl: u32 {
+            default: 0,
+            description: "1: hold RTNL",
+        },
     },
 }
 
@@ -61,6 +67,7 @@ module! {
 struct SelfTest {
     _driver: Option<xen_bus::DriverRegistration>,
     _debug: KVec<xen_events::EventChannel>,
+    _rtnl: Option<rtnl::Holder>,
 }
 
 /// A test: its name, and what it found.
@@ -70,7 +77,7 @@ impl kernel::Module for SelfTest {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let release = module_parameters::release.value();
         let ports = module_parameters::ports.value();
-        let (mut driver, mut debug) = (None, KVec::new());
+        let (mut driver, mut debug, mut rtnl) = (None, KVec::new(), None);
         if module_parameters::leave.value() != 0 {
             run(&[&[("leave", grants::leave)]])
         } else if release != 0 {
@@ -88,12 +95,15 @@ impl kernel::Module for SelfTest {
             }
         } else if module_parameters::debug.value() != 0 {
             events::debug_virqs().map(|channels| debug = channels)
+        } else if module_parameters::rtnl.value() != 0 {
+            rtnl::Holder::new().map(|holder| rtnl = Some(holder))
         } else {
             rooms(module_parameters::room.value()).and_then(run)
         }?;
         Ok(Self {
             _driver: driver,
             _debug: debug,
+            _rtnl: rtnl,
         })
     }
 }
