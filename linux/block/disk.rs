@@ -55,6 +55,10 @@ pub struct DiskConfig<'a> {
 pub enum Counter {
     /// Requests given to the device.
     Requests,
+    /// Of these, such whose segments lie in a page of their own.
+    IndirectRequests,
+    /// Of these, such that moved only the first part of what the block layer asked for; the rest was another request.
+    PartialRequests,
     /// Answers from the device.
     Responses,
     /// Notifications sent to the device.
@@ -80,8 +84,10 @@ pub enum Counter {
 impl Counter {
     /// The order of the files in `shim.c`.
     fn from_number(number: c_uint) -> Option<Self> {
-        const ALL: [Counter; 11] = [
+        const ALL: [Counter; 13] = [
             Counter::Requests,
+            Counter::IndirectRequests,
+            Counter::PartialRequests,
             Counter::Responses,
             Counter::NotifiesSent,
             Counter::NotifiesSaved,

@@ -45,6 +45,7 @@ extern "C" {
     pub(crate) fn xenpv_blk_copy(
         rq: *mut bindings::request,
         pages: *const *mut u8,
+        bytes: usize,
         to_request: bool,
     );
     pub(crate) fn xenpv_blk_add_to_batch(

@@ -24,4 +24,4 @@ pub use disk::{Counter, Disk, DiskConfig};
 pub use lock::{IrqGuard, IrqLock};
 pub use major::Major;
 pub use operations::{Operations, QueueSetup};
-pub use request::{CompletedList, Op, Request, Status};
+pub use request::{CompletedList, Finished, Op, Request, Status};

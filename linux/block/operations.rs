@@ -8,7 +8,7 @@ use core::{
 };
 use kernel::{bindings, prelude::*};
 
-use crate::request::{complete_here, Request, Status};
+use crate::request::{complete_here, Finished, Request, Status};
 use crate::Counter;
 
 /// The size of a disk's queues.
@@ -43,7 +43,7 @@ pub trait Operations: Send + Sync + Sized + 'static {
 
     /// Finishes a completed request (data, grants) on the CPU that issued it and says how it ended. Called
     /// in hard or soft interrupt context, or by whoever completes.
-    fn finish(queue: &Self::Queue, request: &mut Request, status: Status) -> Status;
+    fn finish(queue: &Self::Queue, request: &mut Request, status: Status) -> Finished;
 
     /// A request of the queue has had no answer for the tag set's time-out; it will be asked again
     /// after the same time. Process context.

@@ -40,6 +40,16 @@ pub enum Status {
     IoError = 10,
 }
 
+/// How far a request has come when the device has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It is over.
+    All(Status),
+    /// So many bytes from its start are done, a whole number of logical blocks. The rest is issued again, as a request of
+    /// its own.
+    Part(u32),
+}
+
 /// The driver's byte behind each request: from the device's answer until [`Operations::finish`] has run,
 /// [`ANSWERED`] and the status, else 0, with which the block layer fills it when it makes the request.
 type Pdu = AtomicU8;
@@ -113,37 +123,37 @@ impl Request {
         self.raw().tag as usize
     }
 
-    /// Copies the data of a write into `pages`, without gaps from the first byte of the first page on.
-    /// False, and nothing copied, when the pages have no room for it.
+    /// Copies the first `bytes` bytes of a write's data into `pages`, without gaps from the first byte of the first page
+    /// on. False, and nothing copied, when the pages have no room for them or the request has less.
     ///
     /// # Safety
     /// Each pointer must be the start of a page of 4096 bytes which is mapped for writing and holds no
     /// Rust object. (That a peer reads or writes it at the same time is allowed.)
     #[inline]
     #[must_use]
-    pub unsafe fn copy_to_pages(&self, pages: &[*mut u8]) -> bool {
+    pub unsafe fn copy_to_pages(&self, pages: &[*mut u8], bytes: usize) -> bool {
         // SAFETY: as the caller promises.
-        unsafe { self.copy(pages, false) }
+        unsafe { self.copy(pages, bytes, false) }
     }
 
-    /// Copies `pages` into the memory of a read, as [`copy_to_pages`](Self::copy_to_pages) fills them.
+    /// Copies `bytes` bytes from `pages` into the memory of a read, as [`copy_to_pages`](Self::copy_to_pages) fills them.
     ///
     /// # Safety
     /// As for [`copy_to_pages`](Self::copy_to_pages).
     #[inline]
     #[must_use]
-    pub unsafe fn copy_from_pages(&self, pages: &[*mut u8]) -> bool {
+    pub unsafe fn copy_from_pages(&self, pages: &[*mut u8], bytes: usize) -> bool {
         // SAFETY: as the caller promises.
-        unsafe { self.copy(pages, true) }
+        unsafe { self.copy(pages, bytes, true) }
     }
 
     #[inline]
-    unsafe fn copy(&self, pages: &[*mut u8], to_request: bool) -> bool {
-        let fits = self.len() <= pages.len().saturating_mul(PAGE_SIZE);
+    unsafe fn copy(&self, pages: &[*mut u8], bytes: usize, to_request: bool) -> bool {
+        let fits = bytes <= self.len() && bytes <= pages.len().saturating_mul(PAGE_SIZE);
         if fits {
             // SAFETY: the request is ours and has its bios until it ends; the pages are as the caller
-            // promises and, as just seen, enough for all of its data.
-            unsafe { ffi::xenpv_blk_copy(self.0.as_ptr(), pages.as_ptr(), to_request) };
+            // promises and, as just seen, enough for so many bytes, which the request has.
+            unsafe { ffi::xenpv_blk_copy(self.0.as_ptr(), pages.as_ptr(), bytes, to_request) };
         }
         fits
     }
@@ -158,6 +168,19 @@ impl Request {
     pub fn requeue(self) {
         // SAFETY: the request is in flight and ours, and `into_raw` gives up the ownership.
         unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), false) };
+    }
+
+    /// Ends the first `bytes` bytes of the request, less than it has, and gives the rest back to be issued at once. So
+    /// what is done is never asked again.
+    #[cold]
+    fn end_part(self, bytes: u32) {
+        let rq = self.into_raw().as_ptr();
+        // SAFETY: the request is in flight and ours, and `into_raw` gives up the ownership: to the requeue list, for it
+        // is not over when less than all is.
+        unsafe {
+            bindings::blk_update_request(rq, Status::Ok as u8, bytes);
+            bindings::blk_mq_requeue_request(rq, true);
+        }
     }
 
     #[inline]
@@ -283,7 +306,7 @@ impl<T: Operations> CompletedList<T> {
             return None;
         }
         // SAFETY: the block layer left the completion to us, so the request is still ours alone.
-        let (request, status) = finish::<T>(unsafe { Request::from_raw(rq) });
+        let (request, status) = finish::<T>(unsafe { Request::from_raw(rq) })?;
         Some((request.into_raw(), status))
     }
 
@@ -329,23 +352,32 @@ impl<T: Operations> Drop for CompletedList<T> {
     }
 }
 
-/// Lets the driver finish a request: its last touch before the end.
+/// Lets the driver finish a request: its last touch before the end, which is the caller's unless there is more to do.
 #[inline]
-fn finish<T: Operations>(mut request: Request) -> (Request, Status) {
-    let mut status = request.status();
+fn finish<T: Operations>(mut request: Request) -> Option<(Request, Status)> {
+    let status = request.status();
+    let mut finished = Finished::All(status);
     // SAFETY: a request in flight has its hardware queue.
     let hctx = unsafe { &*request.raw().mq_hctx };
     // SAFETY: `init_hctx` put the queue there, and queues live as long as the tag set.
     if let Some(queue) = unsafe { hctx.driver_data.cast::<T::Queue>().as_ref() } {
-        status = T::finish(queue, &mut request, status);
+        finished = T::finish(queue, &mut request, status);
     }
     // Release: what was done with the queue is over for who sees this (see `Disk::wait_for_completions`).
     request.pdu().store(0, Ordering::Release);
-    (request, status)
+    match finished {
+        Finished::All(status) => Some((request, status)),
+        Finished::Part(bytes) if (bytes as usize) < request.len() => {
+            request.end_part(bytes);
+            None
+        }
+        Finished::Part(_) => Some((request, Status::Ok)),
+    }
 }
 
 /// The body of the operation `complete`: the second half on the CPU that issued the request.
 pub(crate) fn complete_here<T: Operations>(request: Request) {
-    let (request, status) = finish::<T>(request);
-    request.end(status);
+    if let Some((request, status)) = finish::<T>(request) {
+        request.end(status);
+    }
 }

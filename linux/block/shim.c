@@ -30,8 +30,9 @@ static const struct block_device_operations xenpv_blk_fops = {
 };
 
 /* The order is that of Counter in disk.rs. */
-#define XENPV_BLK_COUNTERS(X) X(requests) X(responses) X(notifies_sent) X(notifies_saved) X(spurious_events)	\
-	X(errors) X(violations) X(persistent_hits) X(pages_granted) X(grants_in_use) X(deferred_frees)
+#define XENPV_BLK_COUNTERS(X) X(requests) X(indirect_requests) X(partial_requests) X(responses) X(notifies_sent)	\
+	X(notifies_saved) X(spurious_events) X(errors) X(violations) X(persistent_hits) X(pages_granted)	\
+	X(grants_in_use) X(deferred_frees)
 
 #define COUNTER_NUMBER(name) XENPV_COUNTER_##name,
 enum { XENPV_BLK_COUNTERS(COUNTER_NUMBER) };
@@ -112,7 +113,7 @@ static __always_inline void xenpv_blk_move(u8 *data, u8 *page, size_t n, bool to
 		memcpy(page, data, n);
 }
 
-static noinline void xenpv_blk_copy_pieces(struct request *rq, u8 *const *pages, bool to_request)
+static noinline void xenpv_blk_copy_pieces(struct request *rq, u8 *const *pages, size_t bytes, bool to_request)
 {
 	struct req_iterator iter;
 	struct bio_vec bv;
@@ -120,7 +121,7 @@ static noinline void xenpv_blk_copy_pieces(struct request *rq, u8 *const *pages,
 
 	rq_for_each_bvec(bv, rq, iter) {
 		u8 *data = bvec_virt(&bv);
-		size_t left = bv.bv_len;
+		size_t left = min_t(size_t, bv.bv_len, bytes - done);
 
 		while (left) {
 			u8 *page = pages[done >> PAGE_SHIFT] + offset_in_page(done);
@@ -131,26 +132,29 @@ static noinline void xenpv_blk_copy_pieces(struct request *rq, u8 *const *pages,
 			done += n;
 			left -= n;
 		}
+		if (done == bytes)
+			break;
 	}
 }
 
 /*
- * Copies all data of rq from or to the pages, which it fills without gaps. The caller has seen that they have
- * room for blk_rq_bytes(rq). There is no high memory where this driver builds, so a bvec has an address.
+ * Copies the first bytes of rq's data from or to the pages, which they fill without gaps. The caller has seen that the
+ * pages have room for them, and that rq has so many. There is no high memory where this driver builds, so a bvec has an
+ * address.
  */
-void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request)
+void xenpv_blk_copy(struct request *rq, u8 *const *pages, size_t bytes, bool to_request)
 {
 	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
 	/* Most requests are one piece in one page. */
-	if (rq->bio && blk_rq_bytes(rq) <= PAGE_SIZE) {
+	if (rq->bio && bytes <= PAGE_SIZE) {
 		struct bio_vec bv = mp_bvec_iter_bvec(rq->bio->bi_io_vec, rq->bio->bi_iter);
 
-		if (bv.bv_len == blk_rq_bytes(rq)) {
+		if (bv.bv_len == bytes) {
 			xenpv_blk_move(bvec_virt(&bv), pages[0], bv.bv_len, to_request);
 			return;
 		}
 	}
-	xenpv_blk_copy_pieces(rq, pages, to_request);
+	xenpv_blk_copy_pieces(rq, pages, bytes, to_request);
 }
 
 bool xenpv_blk_add_to_batch(struct request *rq, struct io_comp_batch *batch, bool failed)

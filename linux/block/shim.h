@@ -31,7 +31,7 @@ struct xenpv_blk_owner {
 struct gendisk *xenpv_blk_alloc_disk(struct blk_mq_tag_set *set, const struct xenpv_blk_config *config,
 				     struct xenpv_blk_owner *owner);
 int xenpv_blk_add_disk(struct device *parent, struct gendisk *disk);
-void xenpv_blk_copy(struct request *rq, u8 *const *pages, bool to_request);
+void xenpv_blk_copy(struct request *rq, u8 *const *pages, size_t bytes, bool to_request);
 bool xenpv_blk_add_to_batch(struct request *rq, struct io_comp_batch *batch, bool failed);
 
 #endif

@@ -14,6 +14,7 @@ equal "device number" "$(cat /sys/block/xvde/dev)" 202:64
 equal "size" "$(cat /sys/block/xvde/size)" 524288
 equal "read-only" "$(cat /sys/block/xvde/ro)" 0
 equal "write cache" "$(cat /sys/block/xvde/queue/write_cache)" "write back"
+equal "KiB in a request" "$(cat /sys/block/xvde/queue/max_hw_sectors_kb)" 128
 
 # grows NAME BY COMMAND...: the command makes the counter grow by that, no more and no less.
 grows() {
@@ -29,8 +30,8 @@ pages_in() {
   grows "$1" 90 dd if=/dev/zero of=/dev/xvde bs=12288 count=30 oflag=direct
 }
 
-# 45056 bytes fill a request, 512 are the least; odd numbers of sectors at odd places.
-for bytes in 512 1024 3584 4096 4608 44544 45056 45568 90112 1048576; do
+# 45056 bytes fill a direct request, 131072 an indirect one, 512 are the least; odd numbers of sectors at odd places.
+for bytes in 512 1024 3584 4096 4608 44544 45056 45568 90112 131072 131584 1048576; do
   head -c "$bytes" /dev/urandom >/tmp/data
   want=$(sum </tmp/data)
   for at in 1 7; do
@@ -86,8 +87,21 @@ equal "notifications" $(($(counter notifies_saved) + $(counter notifies_sent))) 
 at_least "events that found something: half of $(counter responses)" "$(counter responses)" $((2 * $(counter spurious_events)))
 echo "$(counter requests) requests, $(counter notifies_sent) notifications, $(counter spurious_events) spurious events"
 
-# 32 tags of 11 pages, and the ring's page.
-equal "grants in use" "$(counter grants_in_use)" 353
+# The requests of known traffic: COUNT blocks of so many bytes are so many direct and so many indirect ones.
+requests_in() {
+  grows requests $(($3 + $4)) dd if=/dev/xvde of=/dev/null bs="$1" count="$2" iflag=direct
+  grows indirect_requests "$4" dd if=/dev/zero of=/dev/xvde bs="$1" count="$2" oflag=direct
+}
+requests_in 45056 10 10 0
+requests_in 45568 10 0 10
+requests_in 131072 10 0 10
+requests_in 135168 10 10 10
+requests_in 1048576 4 0 32
+echo "requests of more than 44 KiB are indirect"
+
+# 33 pages beside the data, and for each of 32 tags at least those of a direct request, at most those of an indirect one.
+at_least "grants in use" "$(counter grants_in_use)" $((33 + 32 * 11 + 21))
+at_least $((33 + 32 * 32)) $((33 + 32 * 32)) "$(counter grants_in_use)"
 pages_in persistent_hits
 equal "pages granted for a request" "$(counter pages_granted)" 0
 equal "pages kept by the backend" "$(counter deferred_frees)" 0
@@ -96,6 +110,23 @@ insert xen-vbd feature_persistent=0
 wait_for 20 [ -b /dev/xvde ]
 pages_in pages_granted
 equal "pages granted before" "$(counter persistent_hits)" 0
-equal "grants in use when idle" "$(counter grants_in_use)" 1
+requests_in 1048576 4 0 32
+equal "grants in use when idle" "$(counter grants_in_use)" 33
 equal "pages kept by the backend" "$(counter deferred_frees)" 0
 echo "the counters follow the pages, with and without persistent grants"
+
+# 32 MiB there and back, with so many segments at most and requests of so many KiB.
+same_data_by() {
+  wait_for 20 unloaded
+  insert xen-vbd max_indirect_segments="$1"
+  wait_for 20 [ -b /dev/xvde ]
+  equal "KiB in a request" "$(cat /sys/block/xvde/queue/max_hw_sectors_kb)" "$2"
+  dd if=/tmp/data of=/dev/xvde bs=1M seek=64 oflag=direct conv=notrunc 2>/dev/null || fail "write"
+  equal "32 MiB by $2 KiB" "$(dd if=/dev/xvde bs=1M skip=64 count=32 iflag=direct 2>/dev/null | sum)" "$want"
+  equal "errors" "$(counter errors)" 0
+}
+same_data_by 0 44
+equal "indirect requests" "$(counter indirect_requests)" 0
+same_data_by 4294967295 1024
+at_least "indirect requests" "$(counter indirect_requests)" 64
+echo "requests are as large as the parameter says, or as xen-blkback allows"

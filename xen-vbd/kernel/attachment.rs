@@ -24,9 +24,9 @@ use kernel::{
 };
 use linux::{thread::NoIo, workqueue::WorkQueue};
 use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status};
-use vbd_core::{Flush, Patience, Placement, Properties, MAX_REQUEST_BYTES, XENVBD_MAJOR};
+use vbd_core::{Flush, Patience, Placement, Properties, MAX_DIRECT_BYTES, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
-use xen_sys::blkif::SECTOR_SIZE;
+use xen_sys::{blkif::SECTOR_SIZE, PAGE_SIZE};
 
 use crate::{
     params,
@@ -161,8 +161,11 @@ impl Attachment {
         if let Some(flush) = properties.flush {
             published.ring.core.set_flush(flush);
         }
-        let depth = published.depth();
-        let pool = Pool::new(depth, self.device.otherend_id(), properties.persistent)?;
+        let (depth, domid) = (published.depth(), self.device.otherend_id());
+        if max_bytes(properties) > MAX_DIRECT_BYTES {
+            published.ring.add_indirect(domid)?;
+        }
+        let pool = Pool::new(depth, properties.segments, domid, properties.persistent)?;
         let disk = match &state.disk {
             Some(disk) => disk.clone(),
             None => Arc::new(self.make_disk(properties, depth)?, GFP_KERNEL)?,
@@ -352,7 +355,8 @@ impl Attachment {
             sectors: properties.sectors,
             logical_block: properties.logical_block,
             physical_block: properties.physical_block,
-            max_sectors: MAX_REQUEST_BYTES as u32 / SECTOR_SIZE,
+            // For the disk's life: of larger requests than a later backend takes only a part goes at a time.
+            max_sectors: (max_bytes(properties) / SECTOR_SIZE as usize) as u32,
             write_cache: properties.flush.is_some(),
             read_only: properties.read_only,
             removable: properties.removable,
@@ -445,10 +449,11 @@ impl Attachment {
 
     fn log_connected(&self, properties: &Properties) {
         pr_info!(
-            "{}: {} sectors, blocks of {} bytes, {}{}{}write cache{}\n",
+            "{}: {} sectors, blocks of {} bytes, {} KiB a request, {}{}{}write cache{}\n",
             self.name(),
             properties.sectors,
             properties.logical_block,
+            max_bytes(properties) / 1024,
             when(properties.read_only, "read-only, "),
             when(properties.removable, "removable, "),
             match properties.flush {
@@ -459,6 +464,11 @@ impl Attachment {
             when(properties.persistent, ", persistent grants"),
         );
     }
+}
+
+/// Bytes in the largest request.
+fn max_bytes(properties: &Properties) -> usize {
+    properties.segments.saturating_mul(PAGE_SIZE)
 }
 
 /// The text if it holds.

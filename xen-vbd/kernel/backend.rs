@@ -17,6 +17,7 @@ fn nodes(device: &Device) -> Result<BackendNodes> {
         feature_flush_cache: device.read_backend_u64(b"feature-flush-cache")?,
         feature_barrier: device.read_backend_u64(b"feature-barrier")?,
         feature_persistent: device.read_backend_u64(b"feature-persistent")?,
+        feature_max_indirect_segments: device.read_backend_u64(b"feature-max-indirect-segments")?,
     })
 }
 
@@ -35,6 +36,7 @@ pub(crate) fn properties(device: &Device) -> Result<Properties> {
     }
     // The backend says what it can do; both must want it.
     properties.persistent &= params::persistent();
+    properties.limit_segments(params::max_segments());
     Ok(properties)
 }
 

@@ -38,6 +38,10 @@ module! {
             default: 1,
             description: "1: let the backend keep our pages mapped (persistent grants); 0: share them for each request",
         },
+        max_indirect_segments: u32 {
+            default: 32,
+            description: "Pages of data in a request, at most 256, if the backend takes so many; up to 11: no indirect requests",
+        },
         timeout: u32 {
             default: 0,
             description: "Seconds after which a backend that does not answer is given up and reconnected; 0: never",

@@ -13,6 +13,11 @@ pub(crate) fn persistent() -> bool {
     module_parameters::feature_persistent.value() != 0
 }
 
+/// Pages of data that a request may have at most.
+pub(crate) fn max_segments() -> usize {
+    module_parameters::max_indirect_segments.value() as usize
+}
+
 /// How long the backend may take to answer; 0 when it may take for ever.
 pub(crate) fn timeout_ms() -> u32 {
     seconds(module_parameters::timeout.value())

@@ -15,12 +15,13 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kernel::{prelude::*, sync::Arc};
-use linux_block::{CompletedList, Counter, Disk, IrqLock, Op, Operations, Request, Status};
+use linux_block::{
+    CompletedList, Counter, Disk, Finished, IrqLock, Op, Operations, Request, Status,
+};
 use ring::Notify;
-use vbd_core::{Counters, Direction, Outcome, Slot};
+use vbd_core::{Counters, Direction, Outcome, Slot, MAX_DIRECT_BYTES};
 use xen_bus::DeviceRef;
 use xen_events::{EventChannel, EventHandler, Handled};
-use xen_sys::PAGE_SIZE;
 
 use crate::{
     gate::Gate,
@@ -59,15 +60,14 @@ impl Locked {
         }
     }
 
-    /// The ring's page, and all of the pool or the pages of what is in flight.
+    /// The ring's pages, and all of the pool or the pages of what is in flight.
     fn grants_in_use(&self) -> u64 {
         let Some(ring) = &self.ring else {
             return 0;
         };
-        let pages = |request: &Request| request.len().div_ceil(PAGE_SIZE) as u64;
-        let in_flight = || ring.core.in_flight().map(pages).fold(0, u64::wrapping_add);
+        let in_flight = || ring.core.pages_in_flight();
         let data = self.persistent_pages.unwrap_or_else(in_flight);
-        data.wrapping_add(1)
+        data.wrapping_add(ring.pages())
     }
 
     /// Ends the connection's part of the lock.
@@ -86,6 +86,8 @@ pub(crate) struct Queue {
     pool: Gate<Pool>,
     device: DeviceRef,
     flush_refused: AtomicBool,
+    /// Requests of which a part was left for another one.
+    partial: AtomicU64,
     /// Pages that the backend kept.
     deferred: AtomicU64,
 }
@@ -122,6 +124,7 @@ impl Queue {
             pool: Gate::new(),
             device,
             flush_refused: AtomicBool::new(false),
+            partial: AtomicU64::new(0),
             deferred: AtomicU64::new(0),
         })
     }
@@ -156,7 +159,7 @@ impl Queue {
         let ring = self.locked.lock().take_ring();
         if let Some(mut ring) = ring {
             ring.core.take_back(each);
-            self.count_deferred(ring.end().into());
+            self.count_deferred(ring.end());
         }
         // SAFETY: no queue_rq while quiesced; no handler, so no new completion; and those before were waited for.
         let pool = unsafe { self.pool.replace(None) };
@@ -184,19 +187,27 @@ impl Queue {
         let Some(pool) = self.pool() else {
             return (Err(request), Notify::NotNeeded);
         };
-        let mut grefs: &[_] = &[];
-        if direction.is_some() {
-            // Pages that are lost make the ring broken, so that the request waits there for the new connection.
-            let _ = pool.prepare(&mut request);
-            grefs = pool.grefs(&request);
-        }
-        let (tag, sector, bytes) = (request.tag(), request.sector(), request.len());
+        // Pages that are lost make the ring broken, so that the request waits there for the new connection.
+        let bytes = match direction {
+            Some(_) => pool.prepare(&mut request),
+            None => 0,
+        };
+        let (tag, sector) = (request.tag(), request.sector());
         let mut locked = self.locked.lock();
+        if bytes > MAX_DIRECT_BYTES {
+            // It may have got some for this request.
+            locked.persistent_pages = pool.persistent_pages();
+        }
         let Some(Ring { core, .. }) = &mut locked.ring else {
             return (Err(request), Notify::NotNeeded);
         };
         let result = match direction {
-            Some(direction) => core.submit(tag, direction, sector, bytes, grefs, request),
+            Some(direction) => {
+                // SAFETY: the request has the tag. It goes into the ring, and nobody takes it out there as long as the
+                // lock is held; the references are used until `submit` returns.
+                let grefs = unsafe { pool.grefs(tag) };
+                core.submit(tag, direction, sector, bytes, grefs, request)
+            }
             None => core.submit_flush(tag, request),
         };
         (
@@ -232,10 +243,10 @@ impl Queue {
         pool: &Pool,
         request: &mut Request,
         done: bool,
-    ) -> Result<bool, StillMapped> {
+    ) -> Result<usize, StillMapped> {
         let result = pool.finish(request, done);
         if let Err(StillMapped(pages)) = result {
-            self.count_deferred(pages.into());
+            self.count_deferred(pages);
         }
         result
     }
@@ -250,6 +261,13 @@ impl Queue {
         if first {
             self.device.report_violation(why);
         }
+    }
+
+    /// The backend takes, or there are pages for, less than the request asks.
+    #[cold]
+    fn finish_part(&self, bytes: usize) -> Finished {
+        self.partial.fetch_add(1, Ordering::Relaxed);
+        Finished::Part(bytes as u32)
     }
 
     #[cold]
@@ -332,21 +350,22 @@ impl Operations for Queues {
         queue.notify(notify);
     }
 
-    fn finish(queue: &Queue, request: &mut Request, status: Status) -> Status {
+    fn finish(queue: &Queue, request: &mut Request, status: Status) -> Finished {
         if request.op() == Op::Flush {
-            return status;
+            return Finished::All(status);
         }
-        match queue
-            .pool()
-            .map(|pool| queue.finish_pages(pool, request, status == Status::Ok))
-        {
-            Some(Ok(true)) => status,
-            Some(Ok(false)) if status != Status::Ok => status,
-            Some(Err(_)) => {
+        let Some(pool) = queue.pool() else {
+            return Finished::All(Status::IoError);
+        };
+        match queue.finish_pages(pool, request, status == Status::Ok) {
+            Ok(bytes) if bytes == request.len() => Finished::All(status),
+            Ok(_) if status != Status::Ok => Finished::All(status),
+            Ok(0) => Finished::All(Status::IoError),
+            Ok(bytes) => queue.finish_part(bytes),
+            Err(_) => {
                 queue.give_up("a page is still mapped after the answer");
-                Status::IoError
+                Finished::All(Status::IoError)
             }
-            _ => Status::IoError,
         }
     }
 
@@ -362,6 +381,8 @@ impl Operations for Queues {
         let counters = locked.counters();
         match counter {
             Counter::Requests => counters.requests,
+            Counter::IndirectRequests => counters.indirect_requests,
+            Counter::PartialRequests => queue.partial.load(Ordering::Relaxed),
             Counter::Responses => counters.responses,
             Counter::NotifiesSent => counters.notifies_sent,
             Counter::NotifiesSaved => counters.notifies_saved(),

@@ -4,29 +4,62 @@
 use kernel::{prelude::*, sync::Arc};
 use linux::page::Page;
 use ring::{FrontRing, SharedMemory};
-use vbd_core::Slot;
+use vbd_core::{IndirectPage, Slot};
 use xen_bus::Device;
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
-use xen_sys::{GrantRef, Port};
+use xen_sys::{Domid, GrantRef, Port};
 
 use crate::queue::{Core, Queue};
 
-/// A ring and what keeps its memory: the page, granted to the backend.
+/// A ring and what keeps its memory: pages, granted to the backend.
 ///
-/// Field order matters: the ring goes before the page.
+/// Field order matters: the ring goes before the pages.
 pub(crate) struct Ring {
     /// The ring with its shadow table.
     pub(crate) core: Core,
     page: Granted<Page>,
+    /// For the segments of indirect requests, one for each tag; none when there are no such requests.
+    indirect: KVec<Granted<Page>>,
 }
 
 impl Ring {
-    /// Ends the ring. True when the backend does not let go of its page, which is on the deferred list then.
-    pub(crate) fn end(self) -> bool {
-        let Self { core, page } = self;
+    /// Lets requests be indirect, for a backend that knows them.
+    pub(crate) fn add_indirect(&mut self, domid: Domid) -> Result {
+        let depth = self.core.depth();
+        self.indirect.reserve(depth, GFP_KERNEL)?;
+        for tag in 0..depth {
+            let page = Page::new(GFP_KERNEL)?;
+            // SAFETY: as for the ring's page: only the core uses the memory, and goes before the page.
+            let memory = unsafe { SharedMemory::new(page.as_ptr(), page.len()) };
+            // For writing too: who keeps pages mapped (xen-blkback) maps them all alike. It is never read.
+            let access = Access::ReadWrite;
+            let page = Granted::page(xen_grants::allocate()?, page, domid, access);
+            let indirect = IndirectPage::new(memory, page.gref());
+            self.indirect.push_within_capacity(page)?;
+            self.core.set_indirect(tag, indirect);
+        }
+        Ok(())
+    }
+
+    /// Pages that the backend may use.
+    pub(crate) fn pages(&self) -> u64 {
+        (self.indirect.len() as u64).wrapping_add(1)
+    }
+
+    /// Ends the ring. Returns the number of pages that the backend does not let go of; the deferred list has them.
+    pub(crate) fn end(self) -> u64 {
+        let Self {
+            core,
+            page,
+            indirect,
+        } = self;
         drop(core);
-        page.end().is_none()
+        let kept = |page: Granted<Page>| u64::from(page.end().is_none());
+        indirect
+            .into_iter()
+            .map(kept)
+            .fold(kept(page), u64::wrapping_add)
     }
 }
 
@@ -61,6 +94,7 @@ impl Published {
         let ring = Ring {
             core: Core::new(front, slots, handle),
             page,
+            indirect: KVec::new(),
         };
         let channel = device.event_channel(name, queue.clone())?;
         Ok(Self { ring, channel })

@@ -23,10 +23,12 @@ mod device_number;
 mod patience;
 mod properties;
 mod queue;
+mod segments;
 
 pub use device_number::{
     parse_virtual_device, BadDeviceNumber, DiskName, Family, Minors, Placement, XENVBD_MAJOR,
 };
 pub use patience::Patience;
 pub use properties::{capacity, BackendNodes, BadProperty, Properties, MAX_LOGICAL_BLOCK};
-pub use queue::{Counters, Direction, Flush, Outcome, Queue, Slot, Violation, MAX_REQUEST_BYTES};
+pub use queue::{Counters, Direction, Flush, Outcome, Queue, Slot, Violation};
+pub use segments::{IndirectPage, MAX_DIRECT_BYTES, MAX_INDIRECT_SEGMENTS};

@@ -7,9 +7,9 @@
 
 use core::fmt;
 
-use xen_sys::blkif::{VdiskInfo, SECTOR_SIZE};
+use xen_sys::blkif::{VdiskInfo, MAX_SEGMENTS_PER_REQUEST, SECTOR_SIZE};
 
-use crate::Flush;
+use crate::{Flush, MAX_INDIRECT_SEGMENTS};
 
 /// The largest logical block that fits a segment: one granted page.
 pub const MAX_LOGICAL_BLOCK: u32 = 4096;
@@ -35,6 +35,8 @@ pub struct BackendNodes {
     pub feature_barrier: Option<u64>,
     /// `feature-persistent`.
     pub feature_persistent: Option<u64>,
+    /// `feature-max-indirect-segments`.
+    pub feature_max_indirect_segments: Option<u64>,
 }
 
 /// A node whose value no disk can have.
@@ -89,6 +91,9 @@ pub struct Properties {
     pub flush: Option<Flush>,
     /// The backend maps our pages once and keeps them mapped.
     pub persistent: bool,
+    /// Pages of data that the backend takes in a request: those of a direct one, or more by indirect requests, and never
+    /// more than [`MAX_INDIRECT_SEGMENTS`].
+    pub segments: usize,
 }
 
 impl Properties {
@@ -126,18 +131,25 @@ impl Properties {
             cdrom: info.contains(VdiskInfo::CDROM),
             flush,
             persistent: on(nodes.feature_persistent),
+            segments: segments(nodes.feature_max_indirect_segments),
         })
     }
 }
 
 impl Properties {
+    /// Has no more than `most` pages of data in a request; those of a direct one are always allowed.
+    pub fn limit_segments(&mut self, most: usize) {
+        self.segments = self.segments.min(most.max(MAX_SEGMENTS_PER_REQUEST));
+    }
+
     /// Whether a disk with these properties can stand for one with the `other`: what the block layer was told when
-    /// the disk was added must still hold. The capacity may change; how pages are shared and by which operation the cache
-    /// is emptied is our matter.
+    /// the disk was added must still hold. The capacity may change; how pages are shared, how many go into a request and by
+    /// which operation the cache is emptied is our matter.
     pub fn is_same_disk(&self, other: &Self) -> bool {
         let comparable = Self {
             sectors: other.sectors,
             persistent: other.persistent,
+            segments: other.segments,
             flush: other.flush,
             ..*self
         };
@@ -157,6 +169,13 @@ pub fn capacity(sectors: Option<u64>, logical_block: u32) -> Result<u64, BadProp
     // A power of two, so that a mask does.
     let per_block = u64::from(logical_block / SECTOR_SIZE);
     Ok(sectors & !per_block.wrapping_sub(1))
+}
+
+/// Any number will do: the largest one is cut down, and below what a direct request holds there is no use for indirect
+/// ones.
+fn segments(node: Option<u64>) -> usize {
+    let most = node.unwrap_or(0).min(MAX_INDIRECT_SEGMENTS as u64);
+    (most as usize).max(MAX_SEGMENTS_PER_REQUEST)
 }
 
 fn block_size(node: Option<u64>, default: u32, least: u32, most: u32) -> Result<u32, u64> {
@@ -194,6 +213,7 @@ mod tests {
             cdrom: false,
             flush: None,
             persistent: false,
+            segments: 11,
         };
         assert_eq!(got, want);
     }
@@ -208,8 +228,10 @@ mod tests {
             feature_flush_cache: Some(1),
             feature_barrier: Some(1),
             feature_persistent: Some(1),
+            feature_max_indirect_segments: Some(32),
         };
         let got = Properties::negotiate(&nodes).unwrap();
+        assert_eq!(got.segments, 32);
         assert_eq!(
             (got.sectors, got.logical_block, got.physical_block),
             (20480, 4096, 16384)
@@ -257,6 +279,28 @@ mod tests {
         assert_eq!(flags(2), (false, true, false));
         assert_eq!(flags(4), (false, false, true));
         assert_eq!(flags(8), (false, false, false));
+    }
+
+    #[test]
+    fn any_number_of_indirect_segments_is_cut_to_what_we_can_do() {
+        let segments = |node, limit| {
+            let nodes = BackendNodes {
+                feature_max_indirect_segments: node,
+                ..plain()
+            };
+            let mut properties = Properties::negotiate(&nodes).unwrap();
+            properties.limit_segments(limit);
+            properties.segments
+        };
+        for few in [None, Some(0), Some(1), Some(11)] {
+            assert_eq!(segments(few, 256), 11, "{few:?}");
+        }
+        assert_eq!(segments(Some(12), 256), 12);
+        for many in [256, 257, 4096, 1 << 16, (1 << 16) + 12, 1 << 32, u64::MAX] {
+            assert_eq!(segments(Some(many), usize::MAX), 256, "{many}");
+            assert_eq!(segments(Some(many), 32), 32, "{many}");
+            assert_eq!(segments(Some(many), 0), 11, "{many}");
+        }
     }
 
     fn refused(nodes: BackendNodes, why: BadProperty) {
@@ -308,6 +352,7 @@ mod tests {
         let grown = Properties {
             sectors: 40960,
             persistent: true,
+            segments: 32,
             ..disk
         };
         assert!(disk.is_same_disk(&disk) && disk.is_same_disk(&grown));
@@ -348,7 +393,7 @@ mod tests {
         fn any_nodes()(
             sectors: Option<u64>, sector_size: Option<u64>, physical_sector_size: Option<u64>,
             info: Option<u64>, feature_flush_cache: Option<u64>, feature_barrier: Option<u64>,
-            feature_persistent: Option<u64>,
+            feature_persistent: Option<u64>, feature_max_indirect_segments: Option<u64>,
             shift in 0u32..20, regular: bool,
         ) -> BackendNodes {
             BackendNodes {
@@ -359,6 +404,7 @@ mod tests {
                 feature_flush_cache,
                 feature_barrier,
                 feature_persistent,
+                feature_max_indirect_segments,
             }
         }
     }
@@ -372,6 +418,7 @@ mod tests {
                 prop_assert!(got.logical_block <= got.physical_block);
                 prop_assert!(got.sectors.checked_mul(512).is_some_and(|bytes| bytes <= i64::MAX as u64));
                 prop_assert_eq!(got.sectors % u64::from(got.logical_block / 512), 0);
+                prop_assert!((11..=MAX_INDIRECT_SEGMENTS).contains(&got.segments));
             }
         }
     }

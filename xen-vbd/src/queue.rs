@@ -7,14 +7,13 @@ use core::ops::DerefMut;
 
 use ring::{FrontRing, Notify, RingViolation};
 use xen_sys::blkif::{
-    BlkifRequest, BlkifResponse, BlkifRwRequest, BlkifSegment, MAX_SEGMENTS_PER_REQUEST,
+    BlkifIndirectRequest, BlkifRequest, BlkifResponse, BlkifRwRequest, BlkifSegment,
     OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, OP_WRITE_BARRIER, RSP_EOPNOTSUPP, RSP_OKAY,
-    SECTORS_PER_PAGE, SECTOR_SIZE,
+    SECTORS_PER_PAGE,
 };
 use xen_sys::{GrantRef, PAGE_SIZE};
 
-/// Bytes that one direct request can move.
-pub const MAX_REQUEST_BYTES: usize = MAX_SEGMENTS_PER_REQUEST * PAGE_SIZE;
+use crate::segments::{fill_direct, IndirectPage, MAX_DIRECT_BYTES};
 
 /// Which way the data of a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +113,8 @@ impl fmt::Display for Violation {
 pub struct Counters {
     /// Requests put on the ring.
     pub requests: u64,
+    /// Of these, such whose segments lie in a page of their own.
+    pub indirect_requests: u64,
     /// Pages of data that these requests moved, or will.
     pub pages: u64,
     /// Responses that passed the check.
@@ -140,6 +141,7 @@ impl Counters {
     pub fn plus(&self, other: &Self) -> Self {
         Self {
             requests: self.requests.wrapping_add(other.requests),
+            indirect_requests: self.indirect_requests.wrapping_add(other.indirect_requests),
             pages: self.pages.wrapping_add(other.pages),
             responses: self.responses.wrapping_add(other.responses),
             notifies_sent: self.notifies_sent.wrapping_add(other.notifies_sent),
@@ -150,13 +152,30 @@ impl Counters {
     }
 }
 
-/// A place in the shadow table: empty, or a request in flight with the caller's token.
+/// A place in the shadow table: empty, or a request in flight with the caller's token; and where the segments of a large
+/// one go.
 #[derive(Debug)]
-pub struct Slot<T>(Option<(u8, T)>);
+pub struct Slot<T> {
+    in_flight: Option<InFlight<T>>,
+    indirect: Option<IndirectPage>,
+}
+
+/// What is remembered of a request.
+#[derive(Debug)]
+struct InFlight<T> {
+    /// What the answer must name.
+    operation: u8,
+    /// Pages of data.
+    pages: u16,
+    token: T,
+}
 
 impl<T> Slot<T> {
-    /// A place with nothing in flight.
-    pub const EMPTY: Self = Self(None);
+    /// A place with nothing in flight, for direct requests.
+    pub const EMPTY: Self = Self {
+        in_flight: None,
+        indirect: None,
+    };
 }
 
 /// A queue of requests to one backend.
@@ -198,6 +217,14 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         self.flush = flush;
     }
 
+    /// Gives the request with this tag a page for its segments, so that it may be larger than [`MAX_DIRECT_BYTES`]. Only
+    /// for a backend that takes such requests, which it must know before.
+    pub fn set_indirect(&mut self, tag: usize, page: IndirectPage) {
+        if let Some(slot) = self.slots.get_mut(tag) {
+            slot.indirect = Some(page);
+        }
+    }
+
     /// Requests that the ring holds, which is also the range of tags.
     pub fn depth(&self) -> usize {
         self.ring.capacity() as usize
@@ -208,18 +235,18 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         self.counters
     }
 
-    /// The tokens of the requests in flight.
-    pub fn in_flight(&self) -> impl Iterator<Item = &T> {
-        self.slots
-            .iter()
-            .filter_map(|slot| Some(&slot.0.as_ref()?.1))
+    /// Pages of data of the requests in flight.
+    pub fn pages_in_flight(&self) -> u64 {
+        let in_flight = self.slots.iter().filter_map(|slot| slot.in_flight.as_ref());
+        in_flight.fold(0, |sum: u64, one| sum.wrapping_add(one.pages.into()))
     }
 
     /// Puts a read or write of `bytes` bytes at `sector` (512-byte units) on the ring. The data fills the pages
     /// behind `grefs` without gaps. The backend sees it after the next [`commit`](Self::commit).
     ///
     /// Gives the token back when the request cannot be: a tag beyond the table or in flight already, bytes that are
-    /// no whole sectors, or more than [`MAX_REQUEST_BYTES`] or than the pages hold.
+    /// no whole sectors, or more than the pages hold or than fit a request: [`MAX_DIRECT_BYTES`], or
+    /// [`MAX_INDIRECT_SEGMENTS`](crate::MAX_INDIRECT_SEGMENTS) pages if the tag has a page for its segments.
     #[inline]
     pub fn submit(
         &mut self,
@@ -234,15 +261,22 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
             Direction::Read => OP_READ,
             Direction::Write => OP_WRITE,
         };
-        let mut request = BlkifRwRequest::new(operation, self.handle, tag as u64, sector);
         match grefs.first() {
             // The most frequent size: without a loop the compiler keeps the request in registers.
             Some(gref) if bytes == PAGE_SIZE => {
+                let mut request = BlkifRwRequest::new(operation, self.handle, tag as u64, sector);
                 request.segments[0] = BlkifSegment::new(*gref, 0, SECTORS_PER_PAGE - 1);
                 request.nr_segments = 1;
-                self.push(tag, operation, &request, token)
+                self.push_rw(tag, operation, &request, token)
             }
-            _ => self.submit_any(request, bytes, grefs, token),
+            _ if bytes <= MAX_DIRECT_BYTES => {
+                let request = BlkifRwRequest::new(operation, self.handle, tag as u64, sector);
+                self.submit_any(request, bytes, grefs, token)
+            }
+            _ => {
+                let request = BlkifIndirectRequest::new(operation, self.handle, tag as u64, sector);
+                self.submit_indirect(request, bytes, grefs, token)
+            }
         }
     }
 
@@ -255,10 +289,38 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
         grefs: &[GrantRef],
         token: T,
     ) -> Result<(), T> {
-        match fill(&mut request, bytes, grefs) {
-            true => self.push(request.id as usize, request.operation, &request, token),
+        match fill_direct(&mut request, bytes, grefs) {
+            true => self.push_rw(request.id as usize, request.operation, &request, token),
             false => Err(token),
         }
+    }
+
+    /// Writes the segments of `request` into the page of its tag and puts it on the ring.
+    #[inline(never)]
+    fn submit_indirect(
+        &mut self,
+        mut request: BlkifIndirectRequest,
+        bytes: usize,
+        grefs: &[GrantRef],
+        token: T,
+    ) -> Result<(), T> {
+        let (tag, operation) = (request.id as usize, request.indirect_op);
+        // While a request is in flight the backend may be reading its page.
+        let Some(Slot {
+            in_flight: None,
+            indirect: Some(page),
+        }) = self.slots.get(tag)
+        else {
+            return Err(token);
+        };
+        if !self.broken && !page.fill(&mut request, bytes, grefs) {
+            return Err(token);
+        }
+        let pages = request.nr_segments;
+        self.push(tag, operation, || request.into(), pages, token)?;
+        let indirect = u64::from(!self.broken);
+        self.counters.indirect_requests = self.counters.indirect_requests.wrapping_add(indirect);
+        Ok(())
     }
 
     /// Puts a flush of the backend's write cache on the ring. Gives the token back for a tag beyond the table or
@@ -267,29 +329,52 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
     pub fn submit_flush(&mut self, tag: usize, token: T) -> Result<(), T> {
         let operation = self.flush.operation();
         let request = BlkifRwRequest::new(operation, self.handle, tag as u64, 0);
-        self.push(tag, operation, &request, token)
+        self.push_rw(tag, operation, &request, token)
     }
 
     #[inline]
-    fn push(
+    fn push_rw(
         &mut self,
         tag: usize,
         operation: u8,
         request: &BlkifRwRequest,
         token: T,
     ) -> Result<(), T> {
-        let Some(slot @ Slot(None)) = self.slots.get_mut(tag) else {
+        let pages = u16::from(request.nr_segments);
+        self.push(tag, operation, || (*request).into(), pages, token)
+    }
+
+    /// Claims the tag's place for the request and puts it on the ring, unless that is broken. The answer must name
+    /// `operation`, which for an indirect request is the one behind it, as with xen-blkback.
+    #[inline]
+    fn push(
+        &mut self,
+        tag: usize,
+        operation: u8,
+        request: impl FnOnce() -> BlkifRequest,
+        pages: u16,
+        token: T,
+    ) -> Result<(), T> {
+        let Some(
+            slot @ Slot {
+                in_flight: None, ..
+            },
+        ) = self.slots.get_mut(tag)
+        else {
             return Err(token);
         };
         if !self.broken {
-            if self.ring.push_request(&(*request).into()).is_err() {
+            if self.ring.push_request(&request()).is_err() {
                 return Err(token);
             }
             self.counters.requests = self.counters.requests.wrapping_add(1);
-            let pages = u64::from(request.nr_segments);
-            self.counters.pages = self.counters.pages.wrapping_add(pages);
+            self.counters.pages = self.counters.pages.wrapping_add(pages.into());
         }
-        slot.0 = Some((operation, token));
+        slot.in_flight = Some(InFlight {
+            operation,
+            pages,
+            token,
+        });
         Ok(())
     }
 
@@ -351,10 +436,13 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
             .slots
             .get_mut(index)
             .ok_or(Violation::IdOutOfRange(id))?;
-        match slot.0.take() {
-            Some((asked, token)) if asked == response.operation => Ok(token),
-            Some((asked, token)) => {
-                slot.0 = Some((asked, token));
+        match slot.in_flight.take() {
+            Some(InFlight {
+                operation, token, ..
+            }) if operation == response.operation => Ok(token),
+            Some(other) => {
+                let asked = other.operation;
+                slot.in_flight = Some(other);
                 Err(Violation::WrongOperation {
                     id,
                     asked,
@@ -389,33 +477,13 @@ impl<T, S: DerefMut<Target = [Slot<T>]>> Queue<T, S> {
     pub fn take_back(&mut self, mut each: impl FnMut(T)) {
         self.broken = true;
         for slot in self.slots.iter_mut() {
-            if let Some((_, token)) = slot.0.take() {
-                each(token);
+            if let Some(request) = slot.in_flight.take() {
+                each(request.token);
             }
         }
     }
 }
 
-/// Gives `request` its segments: whole pages, then what is left. False when that cannot be.
-#[inline]
-fn fill(request: &mut BlkifRwRequest, bytes: usize, grefs: &[GrantRef]) -> bool {
-    if bytes == 0 || bytes % SECTOR_SIZE as usize != 0 || bytes > MAX_REQUEST_BYTES {
-        return false;
-    }
-    let segments = bytes.div_ceil(PAGE_SIZE);
-    let Some(grefs) = grefs.get(..segments) else {
-        return false;
-    };
-    let mut sectors = bytes / SECTOR_SIZE as usize;
-    for (segment, gref) in request.segments.iter_mut().zip(grefs) {
-        let here = sectors.min(usize::from(SECTORS_PER_PAGE));
-        *segment = BlkifSegment::new(*gref, 0, (here as u8).wrapping_sub(1));
-        sectors = sectors.wrapping_sub(here);
-    }
-    request.nr_segments = segments as u8;
-    true
-}
-
 #[cfg(test)]
-#[path = "queue_tests.rs"]
+#[path = "queue_tests/mod.rs"]
 mod tests;

@@ -19,6 +19,9 @@ use crate::xen::{FakeXen, BACKEND};
 /// Bytes of a sector.
 const SECTOR: usize = 512;
 
+/// Segments that it takes in an indirect request (`feature-max-indirect-segments`), as many as xen-blkback.
+pub(crate) const MAX_INDIRECT_SEGMENTS: usize = 256;
+
 /// In which order requests are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -28,6 +31,14 @@ pub enum Order {
     Lifo,
     /// Every other one first.
     Interleaved,
+}
+
+/// The operation that the answer to `request` names: of an indirect one, that behind it.
+pub fn answered_operation(request: &BlkifRequest) -> u8 {
+    match request.operation() {
+        OP_INDIRECT => request.as_indirect().indirect_op,
+        operation => operation,
+    }
 }
 
 /// Why a request fails: the response's status.
@@ -45,6 +56,7 @@ pub struct Blkback {
     /// Requests taken, not answered.
     open: VecDeque<BlkifRequest>,
     flushes: u64,
+    indirect: u64,
     // Last, so that it is unmapped when all else has gone.
     _ring_page: Mapping,
 }
@@ -71,6 +83,7 @@ impl Blkback {
             persistent: None,
             open: VecDeque::new(),
             flushes: 0,
+            indirect: 0,
             _ring_page: page,
         })
     }
@@ -93,6 +106,11 @@ impl Blkback {
     /// Flushes asked for so far.
     pub fn flushes(&self) -> u64 {
         self.flushes
+    }
+
+    /// Indirect requests served so far.
+    pub fn indirect(&self) -> u64 {
+        self.indirect
     }
 
     /// Whether the frontend has sent an event since the last look.
@@ -124,7 +142,7 @@ impl Blkback {
                 break;
             };
             let status = self.serve(&request).err().unwrap_or(RSP_OKAY);
-            let response = BlkifResponse::new(request.id(), request.operation(), status);
+            let response = BlkifResponse::new(request.id(), answered_operation(&request), status);
             self.ring
                 .push_response(&response)
                 .expect("as many as requests");
@@ -162,10 +180,14 @@ impl Blkback {
             }
             OP_INDIRECT => {
                 let indirect = request.as_indirect();
+                if !matches!(indirect.indirect_op, OP_READ | OP_WRITE) {
+                    return Err(RSP_EOPNOTSUPP);
+                }
                 let segments = self.indirect_segments(
                     usize::from(indirect.nr_segments),
                     &indirect.indirect_grefs,
                 )?;
+                self.indirect += 1;
                 let read = indirect.indirect_op == OP_READ;
                 self.transfer(read, indirect.sector_number, &segments)
             }
@@ -196,7 +218,7 @@ impl Blkback {
         count: usize,
         pages: &[GrantRef; MAX_INDIRECT_PAGES_PER_REQUEST],
     ) -> Result<Vec<BlkifSegment>, Status> {
-        if !(1..=MAX_INDIRECT_PAGES_PER_REQUEST * SEGMENTS_PER_INDIRECT_PAGE).contains(&count) {
+        if !(1..=MAX_INDIRECT_SEGMENTS).contains(&count) {
             return Err(RSP_ERROR);
         }
         let mut segments = Vec::new();

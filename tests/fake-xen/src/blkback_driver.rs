@@ -5,7 +5,7 @@ use std::sync::Arc;
 use xen_sys::{GrantRef, Port, XenbusState};
 use xenbus::text::{parse_state, parse_u32};
 
-use crate::blkback::Blkback;
+use crate::blkback::{Blkback, MAX_INDIRECT_SEGMENTS};
 use crate::store::Xenstored;
 use crate::xen::{FakeXen, BACKEND, GUEST};
 
@@ -42,6 +42,10 @@ impl BlkbackDriver {
             ("sector-size", "512".into()),
             ("info", "0".into()),
             ("feature-flush-cache", "1".into()),
+            (
+                "feature-max-indirect-segments",
+                MAX_INDIRECT_SEGMENTS.to_string(),
+            ),
             ("state", "1".into()),
         ];
         for (node, value) in back {

@@ -28,7 +28,7 @@ mod store_client;
 mod store_tree;
 mod xen;
 
-pub use blkback::{Blkback, Order};
+pub use blkback::{answered_operation, Blkback, Order};
 pub use blkback_driver::{BlkbackDriver, FRONTEND, OTHEREND};
 pub use channels::BackendPort;
 pub use faults::{Call, Faults};

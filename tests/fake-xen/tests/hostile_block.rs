@@ -6,12 +6,13 @@ mod common;
 use std::sync::Arc;
 
 use common::block::{Disk, End};
+use fake_xen::answered_operation;
 use fake_xen::hostile::{flaw, mischief, Flaw, Index, LawlessRing, Mischief};
 use fake_xen::{FakeXen, Grants, Mapping, BACKEND};
 use proptest::prelude::*;
 use ring::RingViolation;
 use vbd_core::{Outcome, Violation};
-use xen_sys::blkif::{BlkifRequest, BlkifResponse, OP_READ};
+use xen_sys::blkif::{BlkifRequest, BlkifResponse, OP_INDIRECT, OP_READ};
 use xen_sys::GrantRef;
 
 type Lawless = LawlessRing<BlkifRequest, BlkifResponse>;
@@ -60,7 +61,7 @@ impl Backend {
             return;
         }
         let request = self.seen.remove(which % self.seen.len());
-        let mut response = BlkifResponse::new(request.id(), request.operation(), 0);
+        let mut response = BlkifResponse::new(request.id(), answered_operation(&request), 0);
         match flaw {
             Flaw::None => {}
             Flaw::Id(id) => response.id = id,
@@ -74,8 +75,9 @@ impl Backend {
 
 fn machine() -> (Arc<FakeXen>, Arc<Grants>, Disk, Backend) {
     let xen = FakeXen::new(1, 1000);
-    let grants = Grants::new(&xen, 2).unwrap();
-    let front = Disk::new(&xen, &grants);
+    let grants = Grants::new(&xen, 4).unwrap();
+    let mut front = Disk::new(&xen, &grants);
+    front.allow_indirect();
     let back = Backend::new(&front);
     (xen, grants, front, back)
 }
@@ -184,6 +186,42 @@ fn responses_that_change_while_they_are_read() {
     );
 }
 
+/// The answer names the wrapping instead of what is in it: no backend that is in use does that.
+#[test]
+fn an_answer_to_the_indirect_page() {
+    let (_xen, _grants, mut front, mut back) = machine();
+    assert!(front.submit(0, 0, 12 * 4096, None));
+    front.commit();
+    back.answer(0, Flaw::Kind(OP_INDIRECT));
+    let violation = Violation::WrongOperation {
+        id: 0,
+        asked: OP_READ,
+        answered: OP_INDIRECT,
+    };
+    assert_eq!(front.collect(), Err(violation));
+}
+
+/// A page of segments that the backend holds and fills with rubbish: it is left to the backend, and what it says is nobody's
+/// loss but the backend's.
+#[test]
+fn a_page_of_segments_that_is_held() {
+    let (xen, grants, mut front, mut back) = machine();
+    assert!(front.submit(7, 0, 12 * 4096, None));
+    front.commit();
+    back.look();
+    let gref = back.seen[0].as_indirect().indirect_grefs[0];
+    let page = Mapping::new(&xen, gref, BACKEND, true).unwrap();
+    page.memory().write_bytes(0, &[0xff; 4096]).unwrap();
+    back.answer(0, Flaw::None);
+    assert_eq!(front.collect(), Ok(()));
+    drop(front);
+    assert_eq!(grants.counters().deferred, 1);
+    xen.assert_sound();
+    drop(page);
+    assert_eq!(grants.tick(1), 1);
+    assert_eq!(xen.guest_pages(), 0);
+}
+
 #[test]
 fn pages_that_are_held_are_not_freed() {
     let (xen, grants, mut front, mut back) = with_reads(3);
@@ -228,7 +266,7 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        6 => (0usize..34, 0usize..90, any::<bool>())
+        6 => (0usize..34, prop_oneof![4 => 0usize..90, 1 => 90usize..300], any::<bool>())
             .prop_map(|(tag, sectors, write)| Op::Submit { tag, sectors, write }),
         1 => (0usize..34).prop_map(Op::Flush),
         4 => Just(Op::Commit),

@@ -32,6 +32,36 @@ fn it_comes_up_and_works() {
     world.use_disk(1);
 }
 
+/// Large requests are what the backend of the moment takes: the next one may take fewer pages, or none beyond a direct
+/// request's, or say nonsense.
+#[test]
+fn its_backend_comes_back_with_smaller_requests() {
+    let node = format!("{}/feature-max-indirect-segments", fake_xen::OTHEREND);
+    let mut world = World::new(4096);
+    world.settle();
+    let offers: [(Option<&[u8]>, usize); 6] = [
+        (Some(b"256"), 256),
+        (Some(b"32"), 32),
+        (Some(b"0"), 11),
+        (None, 11),
+        (Some(b"18446744073709551615"), 256),
+        (Some(b"256"), 256),
+    ];
+    for (offer, segments) in offers {
+        match offer {
+            Some(value) => world.store.write(node.as_bytes(), value),
+            None => world.store.remove(node.as_bytes()),
+        };
+        world.input(Input::Fault);
+        world.run_for(60_000);
+        assert!(world.machine.is_connected(), "{offer:?}");
+        assert_eq!(world.properties.unwrap().segments, segments, "{offer:?}");
+        world.move_data(segments as u8, segments * 4096);
+        let back = world.driver.back.as_ref().unwrap();
+        assert_eq!(back.indirect(), if segments > 11 { 2 } else { 0 });
+    }
+}
+
 #[test]
 fn it_is_detached() {
     let mut world = connected();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fake_xen::{FakeXen, Granted, Grants, GuestPage, BACKEND};
 use grant_table::Access;
 use ring::FrontRing;
-use vbd_core::{Direction, Outcome, Queue, Slot, Violation};
+use vbd_core::{Direction, IndirectPage, Outcome, Queue, Slot, Violation};
 use xen_sys::{GrantRef, Hypervisor, Port, XenError, PAGE_SIZE};
 
 /// A request in flight: the token that the queue owns.
@@ -31,6 +31,8 @@ pub struct Disk {
     pub grants: Arc<Grants>,
     pub queue: Queue<Io, Vec<Slot<Io>>>,
     ring: Granted,
+    /// For the segments of indirect requests.
+    indirect: Vec<Granted>,
     pub port: Port,
     /// In which domain the port is.
     domain: u32,
@@ -57,12 +59,26 @@ impl Disk {
             grants: grants.clone(),
             queue: Queue::new(ring, slots, 51712),
             ring: granted.map_err(|_| XenError::ENOSPC)?,
+            indirect: Vec::new(),
             port: xen.evtchn_alloc_unbound(BACKEND)?,
             domain: xen.domain(),
             ended: BTreeMap::new(),
             submitted: 0,
             told: false,
         })
+    }
+
+    /// Makes indirect requests from now on, if there are references for their pages.
+    pub fn allow_indirect(&mut self) {
+        for tag in 0..self.queue.depth() {
+            let page = GuestPage::new(&self.xen);
+            let memory = page.memory().clone();
+            if let Ok(page) = self.grants.grant(page, BACKEND, Access::ReadWrite) {
+                self.queue
+                    .set_indirect(tag, IndirectPage::new(memory, page.gref()));
+                self.indirect.push(page);
+            }
+        }
     }
 
     pub fn ring_ref(&self) -> GrantRef {

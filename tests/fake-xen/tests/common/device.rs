@@ -7,7 +7,7 @@ use fake_xen::{
 };
 use vbd_core::{BackendNodes, Properties};
 use xen_sys::xenstore::MessageType as Op;
-use xen_sys::XenbusState;
+use xen_sys::{blkif::MAX_SEGMENTS_PER_REQUEST, XenbusState};
 use xenbus::client::Refused;
 use xenbus::errors::StoreError;
 use xenbus::frontend::{Action, Backend, Input, Machine, PeerState};
@@ -128,6 +128,11 @@ impl World {
             Action::Connect => {
                 self.properties = self.negotiate();
                 let connected = self.properties.is_some();
+                if let (Some(properties), Some(disk)) = (&self.properties, &mut self.disk) {
+                    if properties.segments > MAX_SEGMENTS_PER_REQUEST {
+                        disk.allow_indirect();
+                    }
+                }
                 self.machine.handle(Input::Connected(connected), self.now);
             }
             Action::Changed => self.properties = self.negotiate(),
@@ -183,6 +188,7 @@ impl World {
             feature_flush_cache: number("feature-flush-cache"),
             feature_barrier: number("feature-barrier"),
             feature_persistent: number("feature-persistent"),
+            feature_max_indirect_segments: number("feature-max-indirect-segments"),
         };
         Properties::negotiate(&nodes).ok().filter(|_| !refused)
     }
@@ -214,8 +220,13 @@ impl World {
 
     /// A write and a read through the whole way.
     pub fn use_disk(&mut self, seed: u8) {
+        self.move_data(seed, 8192);
+    }
+
+    /// The same with so many bytes.
+    pub fn move_data(&mut self, seed: u8, bytes: usize) {
         let disk = self.disk.as_mut().expect("a connected disk");
-        let data: Vec<u8> = (0..8192).map(|n| (n as u8) ^ seed).collect();
+        let data: Vec<u8> = (0..bytes).map(|n| (n as u8) ^ seed).collect();
         let number = disk.submitted + 1;
         assert!(disk.submit(0, 16, data.len(), Some(&data)));
         disk.commit();
