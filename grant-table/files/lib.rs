@@ -48,6 +48,7 @@ impl GrantDevices {
     /// # Errors
     /// `EEXIST` when there is one, `ENOMEM`.
     pub fn show(limits: Limits) -> Result<Self> {
+        alloc::start()?;
         alloc::PAGES.set_limit(limits.granted, alloc::LIMIT_MAX);
         map::set_limit(limits.mapped);
         Ok(Self {

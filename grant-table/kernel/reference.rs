@@ -113,7 +113,9 @@ impl Reference {
     /// Leaves the reference to the deferred list.
     fn defer(self, owner: Option<RawOwner>) {
         let peer = self.entry.grantee();
-        let result = TABLE.lock().defer(self.gref, peer, owner);
+        let result = TABLE
+            .lock()
+            .defer(self.gref, peer, owner, retry::now_seconds());
         match result {
             Ok(()) => retry::later(),
             // The owner is not released: its page is still mapped.

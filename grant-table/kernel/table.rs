@@ -3,10 +3,12 @@
 
 use crate::granted::RawOwner;
 use crate::reference::FreeRef;
-use crate::{foreign, retry};
+use crate::{account, foreign, retry};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use grant_table::{Entry, NoSpace, RefTable, RevokePolicy, Slot, TooManyKept, ENTRIES_PER_FRAME};
+use grant_table::{
+    AccountId, Entry, NoSpace, RefTable, RevokePolicy, Slot, TooManyKept, ENTRIES_PER_FRAME,
+};
 use kernel::error::code::{EBUSY, EIO, ENOMEM, ENOSPC};
 use kernel::sync::{global_lock, SetOnce};
 use kernel::{alloc::Flags, prelude::*};
@@ -40,6 +42,9 @@ static ENTRIES: SetOnce<&'static [Entry]> = SetOnce::new();
 
 /// Frames that the table may have: Xen's limit, at most [`WINDOW_FRAMES`].
 static LIMIT: AtomicU32 = AtomicU32::new(0);
+
+/// What one account may have.
+static QUOTA: AtomicU32 = AtomicU32::new(0);
 
 /// How the references are spread.
 #[derive(Clone, Copy, Debug)]
@@ -91,11 +96,12 @@ pub struct Grants {
 
 /// Sets the grant table up. Once in the life of the module.
 ///
-/// References that a previous load left mapped by another domain are recognised and not handed out.
+/// References that a previous load left mapped by another domain are recognised and not handed out. `quota` is how many
+/// one account may have, 0 for half of what the table can have.
 ///
 /// # Errors
 /// `EBUSY` when called twice; `ENOMEM`; what Xen said, translated.
-pub fn start() -> Result<Grants> {
+pub fn start(quota: u32) -> Result<Grants> {
     static STARTED: AtomicBool = AtomicBool::new(false);
     if STARTED.swap(true, Ordering::Relaxed) {
         return Err(EBUSY);
@@ -107,6 +113,9 @@ pub fn start() -> Result<Grants> {
     let mapping = map_window(limit)?;
     let grants = Grants { _mapping: mapping };
     LIMIT.store(limit, Ordering::Relaxed);
+    let half = limit.saturating_mul(ENTRIES_PER_FRAME) / 2;
+    QUOTA.store(if quota == 0 { half } else { quota }, Ordering::Relaxed);
+    account::start();
     retry::start();
     foreign::start();
     grow(GFP_KERNEL)?;
@@ -167,47 +176,93 @@ pub(crate) fn entry(gref: GrantRef) -> Option<&'static Entry> {
     ENTRIES.as_ref()?.get(gref.0 as usize)
 }
 
-/// Takes one free reference. Any context; the table grows when it must.
+/// What one account may have.
+pub(crate) fn quota() -> u32 {
+    QUOTA.load(Ordering::Relaxed)
+}
+
+/// Why there are no references.
+pub(crate) enum Refused {
+    /// They are used up.
+    Space(NoSpace),
+    /// Anything else.
+    Error(Error),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Space(_) => ENOSPC,
+            Refused::Error(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Takes one free reference that is on no device's account. Any context; the table grows when it must.
 ///
 /// # Errors
 /// `ENOSPC` when all references that Xen allows are taken (with a message), `ENOMEM`.
 pub fn allocate() -> Result<FreeRef> {
-    let mut taken = [GrantRef(0)];
-    fill(&mut taken, GFP_ATOMIC | __GFP_NOWARN)?;
-    let [gref] = taken;
-    FreeRef::wrap(gref)
+    Ok(allocate_for(AccountId::NOBODY)?)
 }
 
-/// Takes `count` free references: all of them or none. Process context.
+/// Takes `count` free references that are on no device's account: all of them or none. Process context.
 ///
 /// # Errors
 /// As [`allocate`].
 pub fn allocate_many(count: usize) -> Result<KVec<FreeRef>> {
-    let mut references = KVec::with_capacity(count, GFP_KERNEL)?;
-    let mut taken = KVec::from_elem(GrantRef(0), count, GFP_KERNEL)?;
-    fill(&mut taken, GFP_KERNEL)?;
+    Ok(allocate_many_for(AccountId::NOBODY, count)?)
+}
+
+pub(crate) fn allocate_for(account: AccountId) -> Result<FreeRef, Refused> {
+    let mut taken = [GrantRef(0)];
+    fill(account, &mut taken, GFP_ATOMIC | __GFP_NOWARN)?;
+    let [gref] = taken;
+    Ok(FreeRef::wrap(gref)?)
+}
+
+pub(crate) fn allocate_many_for(
+    account: AccountId,
+    count: usize,
+) -> Result<KVec<FreeRef>, Refused> {
+    let mut taken = KVec::from_elem(GrantRef(0), count, GFP_KERNEL).map_err(Error::from)?;
+    let mut references = KVec::with_capacity(count, GFP_KERNEL).map_err(Error::from)?;
+    fill(account, &mut taken, GFP_KERNEL)?;
     for gref in taken {
-        references.push_within_capacity(FreeRef::wrap(gref)?)?;
+        let reference = FreeRef::wrap(gref)?;
+        references
+            .push_within_capacity(reference)
+            .map_err(Error::from)?;
     }
     Ok(references)
 }
 
-/// Fills `out` with free references, growing the table when there are not enough.
-fn fill(out: &mut [GrantRef], flags: Flags) -> Result {
+/// Fills `out` with free references for `account`, growing the table when there are not enough.
+fn fill(account: AccountId, out: &mut [GrantRef], flags: Flags) -> Result<(), Refused> {
     loop {
         // One look at the table: what was missing, and whether it could grow then.
         let (result, counters) = {
             let mut table = TABLE.lock();
-            (table.allocate_many(out), table.counters())
+            (table.allocate_many(account, out), table.counters())
         };
-        let Err(no_space) = result else {
+        let Err(refused) = result else {
             if counters.free < LOW_WATER && growth(counters) != 0 {
                 retry::now();
             }
             return Ok(());
         };
-        if no_space.wanted > no_space.free.saturating_add(growth(counters)) {
-            return Err(exhausted(no_space));
+        let NoSpace::Table { wanted, free } = refused else {
+            return Err(Refused::Space(refused));
+        };
+        if wanted > free.saturating_add(growth(counters)) {
+            say_exhausted(wanted, free);
+            return Err(Refused::Space(refused));
         }
         grow(flags)?;
     }
@@ -248,7 +303,9 @@ fn grow(flags: Flags) -> Result {
     Xen.add_to_physmap(PhysmapSpace::GrantTable(frame), place(frame))
         .map_err(to_error)?;
     let holder = |gref| Some(entry(gref).filter(|entry| entry.is_busy())?.grantee());
-    table.add_frame(chunk, holder).map_err(|_| ENOMEM)
+    table
+        .add_frame(chunk, retry::now_seconds(), holder)
+        .map_err(|_| ENOMEM)
 }
 
 /// Where frame number `frame` of the table appears.
@@ -257,23 +314,26 @@ fn place(frame: u32) -> Gfn {
 }
 
 /// Says, now and then, that the references are used up.
-fn exhausted(no_space: NoSpace) -> Error {
+fn say_exhausted(wanted: u32, free: u32) {
     static SAID: AtomicU64 = AtomicU64::new(0);
-    let now = retry::now_seconds();
-    let said = SAID.load(Ordering::Relaxed);
-    if said == 0 || now.saturating_sub(said) >= QUIET {
-        SAID.store(now, Ordering::Relaxed);
-        let counters = counters();
-        pr_err!(
-            "out of grant references: {} wanted, {} free, {} in use, {} still mapped by other domains; raise max_grant_frames (now {}) in the guest's configuration\n",
-            no_space.wanted,
-            no_space.free,
-            counters.table.in_use,
-            counters.table.deferred,
-            counters.max_frames,
-        );
+    if is_time(&SAID, QUIET) {
+        let Counters {
+            table, max_frames, ..
+        } = counters();
+        let (in_use, deferred) = (table.in_use, table.deferred);
+        pr_err!("out of grant references: {wanted} wanted, {free} free, {in_use} in use, {deferred} still mapped by other domains; raise max_grant_frames (now {max_frames}) in the guest's configuration\n");
     }
-    ENOSPC
+}
+
+/// Whether what was said at this time, 0 for never, may be said again after so many seconds; it is, then.
+pub(crate) fn is_time(said: &AtomicU64, quiet: u64) -> bool {
+    let now = retry::now_seconds();
+    let before = said.load(Ordering::Relaxed);
+    let is_time = before == 0 || now.saturating_sub(before) >= quiet;
+    if is_time {
+        said.store(now, Ordering::Relaxed);
+    }
+    is_time
 }
 
 impl Drop for Grants {

@@ -11,6 +11,8 @@
 //!    changes to them: [`Entry::grant`] and [`Entry::try_end`].
 //! 2. [`RefTable`]: which references are free, in use or waiting for their
 //!    peer. Every operation is O(1) on storage that the caller gave.
+//!    Each reference is on an account, [`AccountId`], and no account may have more
+//!    than its quota.
 //! 3. [`Tick`]: the deferred revoke. A page whose peer does not let go is owned
 //!    by the table until it does; the peer can neither make us free it nor make
 //!    us spend our time on it.
@@ -26,6 +28,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod accounts;
 mod batch;
 mod deferred;
 mod entry;
@@ -37,6 +40,7 @@ mod sync;
 mod table;
 pub mod user;
 
+pub use accounts::{AccountId, Directory, Usage, ACCOUNTS};
 pub use batch::perform;
 pub use deferred::{RevokePolicy, Step, Tick};
 pub use entry::{Access, Entry, FrameTooHigh, StillInUse, ENTRIES_PER_FRAME};

@@ -3,7 +3,7 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p grant-table --release`.
 
-use crate::{Access, Entry, RefTable, RevokePolicy, Slot, Step};
+use crate::{Access, AccountId, Entry, RefTable, RevokePolicy, Slot, Step};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -94,8 +94,8 @@ fn deferred_page_is_released_exactly_once() {
         let shared = Shared::granted();
         let mut table = Table::new(RevokePolicy::DEFAULT);
         let chunk = (0..16).map(|_| Slot::new()).collect();
-        assert!(table.add_frame(chunk, |_| None).is_ok());
-        let gref = table.allocate().expect("one is free");
+        assert!(table.add_frame(chunk, 0, |_| None).is_ok());
+        let gref = table.allocate(AccountId::NOBODY).expect("one is free");
         let table = Arc::new(Mutex::new(table));
 
         let peer = {
@@ -116,7 +116,7 @@ fn deferred_page_is_released_exactly_once() {
         } else {
             let owner = Arc::clone(&shared);
             let mut table = table.lock().expect("not poisoned");
-            let deferred = table.defer(gref, PEER, Some(owner));
+            let deferred = table.defer(gref, PEER, Some(owner), 0);
             assert!(deferred.is_ok());
         }
         peer.join().expect("the peer ran");

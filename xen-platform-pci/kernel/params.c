@@ -33,6 +33,10 @@ static uint gntdev_limit = 65536;
 module_param(gntdev_limit, uint, 0444);
 MODULE_PARM_DESC(gntdev_limit, "Pages of other domains that a file of /dev/xen/gntdev may have (default 65536)");
 
+static uint grant_quota;
+module_param(grant_quota, uint, 0444);
+MODULE_PARM_DESC(grant_quota, "Grant references that one device, or all files of /dev/xen/gntalloc, may have (default 0: half of what the table can have)");
+
 const char *xenpv_param_hypercall(void)
 {
 	return hypercall;
@@ -66,4 +70,9 @@ unsigned int xenpv_param_gntalloc_limit(void)
 unsigned int xenpv_param_gntdev_limit(void)
 {
 	return gntdev_limit;
+}
+
+unsigned int xenpv_param_grant_quota(void)
+{
+	return grant_quota;
 }

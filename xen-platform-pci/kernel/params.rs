@@ -15,6 +15,7 @@ extern "C" {
     fn xenpv_param_unplug_force() -> bool;
     fn xenpv_param_gntalloc_limit() -> u32;
     fn xenpv_param_gntdev_limit() -> u32;
+    fn xenpv_param_grant_quota() -> u32;
 }
 
 /// What the parameters say.
@@ -30,6 +31,8 @@ pub(crate) struct Parameters {
     pub(crate) unplug: Wanted,
     /// `gntalloc_limit=`, `gntdev_limit=`
     pub(crate) grant_limits: xen_grant_files::Limits,
+    /// `grant_quota=`
+    pub(crate) grant_quota: u32,
 }
 
 impl Parameters {
@@ -44,6 +47,8 @@ impl Parameters {
             events: events()?,
             unplug: unplug()?,
             grant_limits: grant_limits(),
+            // SAFETY: The function reads a number that does not change.
+            grant_quota: unsafe { xenpv_param_grant_quota() },
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use grant_table::{
-    Access, Counters, NoSpace, RefTable, RevokePolicy, Slot, Step, ENTRIES_PER_FRAME,
+    Access, AccountId, Counters, NoSpace, RefTable, RevokePolicy, Slot, Step, ENTRIES_PER_FRAME,
 };
 use xen_sys::{Domid, GrantRef, Hypervisor, PhysmapSpace, Result, XenError};
 
@@ -41,7 +41,7 @@ impl Grants {
             let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
             let entry = |gref| grants.xen.memory.entry(gref);
             let holder = |gref| Some(entry(gref).filter(|entry| entry.is_busy())?.grantee());
-            let added = grants.table().add_frame(chunk, holder);
+            let added = grants.table().add_frame(chunk, 0, holder);
             assert!(added.is_ok(), "the table takes as many frames as Xen has");
         }
         Ok(grants)
@@ -68,7 +68,7 @@ impl Grants {
         domid: Domid,
         access: Access,
     ) -> core::result::Result<Granted, (NoSpace, GuestPage)> {
-        let gref = match self.table().allocate() {
+        let gref = match self.table().allocate(AccountId::NOBODY) {
             Ok(gref) => gref,
             Err(error) => return Err((error, page)),
         };
@@ -153,7 +153,7 @@ impl Granted {
             return Some(page);
         }
         let mut table = self.grants.table();
-        let deferred = table.defer(self.gref, self.domid, Some(page));
+        let deferred = table.defer(self.gref, self.domid, Some(page), 0);
         assert!(deferred.is_ok(), "in use until now");
         None
     }

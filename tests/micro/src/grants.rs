@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Grant references and entries.
-use grant_table::{Access, Entry, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME};
+use grant_table::{
+    Access, AccountId, Directory, Entry, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME,
+};
 use xen_sys::{Domid, Gfn, GrantRef};
 
 use crate::c::{CGrants, MOST_REFERENCES};
@@ -13,6 +15,8 @@ pub const FRAMES: u32 = 4;
 pub struct Grants {
     table: RefTable<[u64; 2], Vec<Slot<[u64; 2]>>, 252>,
     entries: Vec<Entry>,
+    /// A device's.
+    account: AccountId,
 }
 
 impl Default for Grants {
@@ -27,25 +31,28 @@ impl Grants {
         let mut table = RefTable::new(RevokePolicy::DEFAULT);
         for _ in 0..FRAMES {
             let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
-            assert!(table.add_frame(chunk, |_| None).is_ok());
+            assert!(table.add_frame(chunk, 0, |_| None).is_ok());
         }
+        let account = Directory::new().open((), |account| table.held(account));
+        table.limit(account, FRAMES * ENTRIES_PER_FRAME);
         let entries = (0..FRAMES * ENTRIES_PER_FRAME).map(|_| Entry::unused());
         Self {
             table,
             entries: entries.collect(),
+            account,
         }
     }
 
     /// One free reference.
     #[inline(never)]
     pub fn allocate(&mut self) -> Option<GrantRef> {
-        self.table.allocate().ok()
+        self.table.allocate(self.account).ok()
     }
 
     /// Fills `out` with free references, if there are as many.
     #[inline(never)]
     pub fn allocate_many(&mut self, out: &mut [GrantRef]) -> bool {
-        self.table.allocate_many(out).is_ok()
+        self.table.allocate_many(self.account, out).is_ok()
     }
 
     /// Gives a reference back.

@@ -8,7 +8,7 @@ use kernel::prelude::*;
 use kernel::time::{delay::fsleep, Delta};
 use linux::memremap::Mapping;
 use linux::page::{self, Page};
-use xen_grants::{Access, FreeRef, Granted};
+use xen_grants::{Access, FreeRef, GrantAccount, Granted};
 use xen_sys::{Domid, GrantRef};
 
 pub(crate) const CASES: &[Case] = &[
@@ -17,6 +17,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "grants: a mapped page is deferred until the peer lets go",
         deferred,
+    ),
+    (
+        "grants: an account has its quota and leaves the rest to others",
+        quota,
     ),
     (
         "grants: all references of all frames can be had",
@@ -105,19 +109,79 @@ fn deferred() -> Result<(), Failure> {
         "a mapped page was freed later",
     )?;
     entry.unmark();
+    wait_until(|| {
+        xen_grants::counters().table.deferred == before.deferred && page::live() == pages_before
+    })?;
+    let after = xen_grants::counters().table;
+    ensure(after.in_use == before.in_use, "the reference was not freed")?;
+    ensure(page::live() == pages_before, "the page was not freed")
+}
+
+/// An account as a device has one.
+fn account() -> Result<GrantAccount, Failure> {
+    GrantAccount::open(c"selftest").map_err(|_| Failure::new("no account"))
+}
+
+/// Takes all that an account may have.
+fn take_all(account: &GrantAccount) -> Result<KVVec<FreeRef>, Failure> {
+    let mut taken = KVVec::new();
+    loop {
+        match account.allocate() {
+            Ok(reference) => taken
+                .push(reference, GFP_KERNEL)
+                .map_err(|_| Failure::new("no memory"))?,
+            Err(error) => {
+                ensure(error == ENOSPC, "the error is another one")?;
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+fn quota() -> Result<(), Failure> {
+    let before = xen_grants::counters();
+    let account_of_ours = account()?;
+    let mut taken = take_all(&account_of_ours)?;
+    let quota = taken.len();
+    let all = (before.max_frames as usize).saturating_mul(512);
+    ensure(quota != 0 && quota <= all / 2, "the quota is not kept")?;
+    let one = account_of_ours.allocate_many(1);
+    ensure(one.is_err(), "one more than the quota")?;
+    drop(allocate()?);
+    // A page that the peer keeps goes on counting, also when the device goes and comes back.
+    let Some(reference) = taken.pop() else {
+        return Err(Failure::new("nothing was taken"));
+    };
+    let granted = Granted::page(reference, new_page()?, PEER, Access::ReadWrite);
+    let entry = Entry::of(granted.gref())?;
+    entry.mark_mapped();
+    ensure(granted.end().is_none(), "a mapped page came back")?;
+    drop(taken);
+    drop(account_of_ours);
+    let account_of_ours = account()?;
+    let fewer = take_all(&account_of_ours)?;
+    ensure(
+        fewer.len() == quota.saturating_sub(1),
+        "a deferred page does not count",
+    )?;
+    drop(fewer);
+    entry.unmark();
+    wait_until(|| xen_grants::counters().table.deferred == before.table.deferred)?;
+    ensure(
+        take_all(&account_of_ours)?.len() == quota,
+        "the peer let go and the account does not know",
+    )
+}
+
+/// Waits until what a round of retries brings about is there.
+fn wait_until(holds: impl Fn() -> bool) -> Result<(), Failure> {
     for _ in 0..100 {
-        if xen_grants::counters().table.deferred == before.deferred {
-            break;
+        if holds() {
+            return Ok(());
         }
         fsleep(Delta::from_millis(100));
     }
-    let after = xen_grants::counters().table;
-    ensure(
-        after.deferred == before.deferred,
-        "the peer let go and nobody noticed",
-    )?;
-    ensure(after.in_use == before.in_use, "the reference was not freed")?;
-    ensure(page::live() == pages_before, "the page was not freed")
+    Err(Failure::new("the peer let go and nobody noticed"))
 }
 
 fn exhaustion() -> Result<(), Failure> {
@@ -161,7 +225,9 @@ fn exhaustion() -> Result<(), Failure> {
 
 /// Leaves a page to the deferred list that seems to be mapped for ever.
 pub(crate) fn leave() -> Result<(), Failure> {
-    let granted = Granted::page(allocate()?, new_page()?, PEER, Access::ReadWrite);
+    let reference = account()?.allocate();
+    let reference = reference.map_err(|_| Failure::new("no reference"))?;
+    let granted = Granted::page(reference, new_page()?, PEER, Access::ReadWrite);
     let gref = granted.gref();
     Entry::of(gref)?.mark_mapped();
     ensure(granted.end().is_none(), "a mapped page came back")?;
