@@ -5,7 +5,7 @@
 //! peer still maps the page, it goes to the deferred list like any other.
 
 use crate::notice::Armed;
-use crate::{read_argument, refusal, write_at, Account, Share};
+use crate::{read_argument, refusal, write_at, Share, Tally};
 use core::mem::take;
 use grant_table::user::{position_of, room, run, AllocCommand, Notice, INDEX_OFFSET, REFS_OFFSET};
 use grant_table::Access;
@@ -20,7 +20,7 @@ use xen_grants::{GrantAccount, Granted};
 use xen_sys::Domid;
 
 /// Pages of all files.
-pub(crate) static PAGES: Account = Account::new(0);
+pub(crate) static PAGES: Tally = Tally::new(0);
 /// The references of all files: one account, as if they were a device.
 static ACCOUNT: SetOnce<GrantAccount> = SetOnce::new();
 /// There are no more references than that.

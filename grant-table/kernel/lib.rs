@@ -33,7 +33,7 @@ pub use grant_table::{Access, TooManyKept};
 pub use granted::{Granted, Owner};
 pub use reference::{ActiveRef, FreeRef};
 pub use table::{
-    allocate, allocate_many, counters, may_share_with, remake, start, Counters, Grants,
+    allocate, allocate_many, counters, domain, may_share_with, remake, start, Counters, Grants,
 };
 
 const __LOG_PREFIX: &[u8] = b"xen-platform-pci\0";

@@ -43,6 +43,9 @@ static ENTRIES: SetOnce<&'static [Entry]> = SetOnce::new();
 /// Frames that the table may have: Xen's limit, at most [`WINDOW_FRAMES`].
 static LIMIT: AtomicU32 = AtomicU32::new(0);
 
+/// Which domain the guest is in, counted from 0 at the start of the module.
+static DOMAIN: AtomicU32 = AtomicU32::new(0);
+
 /// What one account may have.
 static QUOTA: AtomicU32 = AtomicU32::new(0);
 
@@ -149,11 +152,18 @@ fn frame_limit() -> Result<u32> {
 /// # Errors
 /// What Xen said.
 pub fn remake() -> core::result::Result<(), XenError> {
+    DOMAIN.fetch_add(1, Ordering::Relaxed);
     let frames = counters().table.frames;
     let max = grant_table::remake(&Xen, frames, place)?;
     LIMIT.store(max.min(ROOM), Ordering::Relaxed);
     retry::now();
     Ok(())
+}
+
+/// Which domain the guest is in: another number after each suspend that ended in a new one. No grant of an earlier one is
+/// one any more, neither by the guest nor to it.
+pub fn domain() -> u32 {
+    DOMAIN.load(Ordering::Relaxed)
 }
 
 fn map_window(frames: u32) -> Result<Mapping> {

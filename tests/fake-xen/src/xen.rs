@@ -201,7 +201,9 @@ impl FakeXen {
     fn become_another(&self) {
         self.channels.forget();
         self.memory.forget_grants();
+        let more = self.foreign.forget();
         let mut state = self.state();
+        state.reservation += more;
         state.domain += 1;
         state.params.insert(hvm::PARAM_CALLBACK_IRQ, 0);
         state.physmap.clear();
@@ -382,8 +384,8 @@ impl Hypervisor for FakeXen {
         self.faults.enter(Call::DecreaseReservation)?;
         let mut state = self.state();
         let done = gfns.len().min(state.reservation as usize);
+        let done = self.foreign.empty(&gfns[..done]);
         state.reservation -= done as u64;
-        self.foreign.empty(&gfns[..done]);
         Ok(done)
     }
 
