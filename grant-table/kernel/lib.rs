@@ -29,7 +29,7 @@ mod table;
 
 pub use account::{Accounts, GrantAccount};
 pub use foreign::{copy, ForeignPages};
-pub use grant_table::{Access, TooManyKept};
+pub use grant_table::{Access, TooManyKept, Version, Wanted};
 pub use granted::{Granted, Owner};
 pub use reference::{ActiveRef, FreeRef};
 pub use table::{

@@ -3,12 +3,14 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p grant-table --release`.
 
-use crate::{Access, AccountId, Entry, RefTable, RevokePolicy, Slot, Step};
+use crate::{
+    Access, AccountId, Entry, EntryV2, RefTable, RevokePolicy, Slot, Status, Step, TableV2,
+};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use std::vec::Vec;
-use xen_sys::{Domid, Gfn};
+use xen_sys::{Domid, Gfn, GrantRef};
 
 const PEER: Domid = Domid(1);
 
@@ -84,6 +86,58 @@ fn peer_never_sees_a_permission_with_an_old_frame() {
             .expect("the frame fits");
         let frame = peer.join().expect("the peer ran");
         assert!(matches!(frame, None | Some(5)));
+    });
+}
+
+/// A version 2 table of one entry, for a page.
+struct SharedV2 {
+    entries: [EntryV2; 1],
+    status: [Status; 1],
+    page: UnsafeCell<()>,
+}
+
+impl SharedV2 {
+    fn granted(gfn: Gfn) -> Arc<Self> {
+        let shared = Self {
+            entries: [EntryV2::unused()],
+            status: [Status::unused()],
+            page: UnsafeCell::new(()),
+        };
+        shared
+            .table()
+            .grant(GrantRef(0), PEER, gfn, Access::ReadWrite);
+        Arc::new(shared)
+    }
+
+    fn table(&self) -> TableV2<'_> {
+        TableV2 {
+            entries: &self.entries,
+            status: &self.status,
+        }
+    }
+}
+
+#[test]
+fn page_of_version_2_is_given_back_only_without_a_mapping() {
+    loom::model(|| {
+        let shared = SharedV2::granted(Gfn(5));
+        let peer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let table = shared.table();
+                if let Some(frame) = table.peer_map(GrantRef(0), PEER, false) {
+                    assert_eq!(frame, Gfn(5));
+                    shared.page.with(|_| ());
+                    table.peer_unmap(GrantRef(0));
+                }
+            })
+        };
+        if shared.table().try_end(GrantRef(0)).is_ok() {
+            shared.page.with_mut(|_| ());
+        }
+        peer.join().expect("the peer ran");
+        assert_eq!(shared.table().try_end(GrantRef(0)), Ok(()));
+        shared.page.with_mut(|_| ());
     });
 }
 

@@ -30,6 +30,8 @@ equal "cards after unplug=all" "$(cards)" 0
 # Pages shared with dom0, and pages of dom0's: nothing of either is left in another domain.
 pages() { for name in in_use deferred foreign_pages foreign_waiting foreign_lost user_granted user_named user_expired; do printf '%s ' "$(report grants $name)"; done; }
 pages_are() { [ "$(pages)" = "$1 " ]; }
+connected() { [ -z "$(cat /sys/bus/xenpv/devices/v[bi]*/state | grep -v Connected)" ]; }
+wait_for 20 connected
 sync_wait refs 60
 before=$(report pages live)
 grants=$(pages)
@@ -73,7 +75,8 @@ wait_for 20 pages_are "$((in_use + 4)) 0 4 0 0 4 4 8"
 equal "gntalloc's account" "$(account gntalloc in_use) $(account gntalloc deferred)" "4 0"
 kill -9 $sharer $mapper
 wait_for 20 pages_are "$in_use 0 0 0 0 0 0 0"
-wait_for 20 [ "$(report pages live)" = "$before" ]
+as_before() { [ "$(report pages live)" = "$before" ]; }
+wait_for 20 as_before
 kernel_log "Xen does not unmap pages" && fail "pages of the old domain's peers are lost"
 # It works for those who come now.
 grant-file alloc || fail "grant-file alloc"

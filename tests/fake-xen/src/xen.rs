@@ -34,6 +34,8 @@ struct State {
     physmap: BTreeMap<Gfn, PhysmapSpace>,
     grant_frames: u32,
     grant_version: u32,
+    max_grant_version: u32,
+    maximum_gfn: Gfn,
     reservation: u64,
     maximum: u64,
     /// Where the guest has asked for memory.
@@ -76,6 +78,8 @@ impl FakeXen {
                 physmap: BTreeMap::new(),
                 grant_frames: 1,
                 grant_version: 1,
+                max_grant_version: 2,
+                maximum_gfn: Gfn(0xfffff),
                 reservation: pages,
                 maximum: pages * 2,
                 populated: BTreeSet::new(),
@@ -190,6 +194,16 @@ impl FakeXen {
     /// An HVM parameter, without a hypercall.
     pub fn param(&self, index: u32) -> Option<u64> {
         self.state().params.get(&index).copied()
+    }
+
+    /// Lets Xen have no version of the grant table but 1.
+    pub fn refuse_grant_v2(&self) {
+        self.state().max_grant_version = 1;
+    }
+
+    /// The highest frame of the guest is this one.
+    pub fn set_maximum_gfn(&self, gfn: Gfn) {
+        self.state().maximum_gfn = gfn;
     }
 
     /// The vector that tells a vCPU of events, 0 for none.
@@ -348,6 +362,11 @@ impl Hypervisor for FakeXen {
     fn add_to_physmap(&self, space: PhysmapSpace, gfn: Gfn) -> Result {
         self.faults.enter(Call::AddToPhysmap)?;
         let mut state = self.state();
+        if let PhysmapSpace::GrantStatus(_) = space {
+            if state.grant_version != 2 {
+                return Err(XenError::EINVAL);
+            }
+        }
         if let PhysmapSpace::GrantTable(frame) = space {
             if frame as usize >= MAX_FRAMES {
                 return Err(XenError::EINVAL);
@@ -399,6 +418,11 @@ impl Hypervisor for FakeXen {
         Ok(self.state().maximum)
     }
 
+    fn maximum_gfn(&self) -> Result<Gfn> {
+        self.faults.enter(Call::MaximumGfn)?;
+        Ok(self.state().maximum_gfn)
+    }
+
     fn grant_query_size(&self) -> Result<GrantTableSize> {
         self.faults.enter(Call::GrantQuerySize)?;
         Ok(GrantTableSize {
@@ -412,7 +436,17 @@ impl Hypervisor for FakeXen {
         if !(1..=2).contains(&version) {
             return Err(XenError::EINVAL);
         }
-        self.state().grant_version = version;
+        let mut state = self.state();
+        if state.max_grant_version == 1 {
+            return Err(XenError::ENOSYS);
+        }
+        if state.grant_version != version {
+            if self.memory.is_mapped() {
+                return Err(XenError::EBUSY);
+            }
+            self.memory.set_version(version);
+        }
+        state.grant_version = version;
         Ok(version)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Grant references and entries.
 use grant_table::{
-    Access, AccountId, Directory, Entry, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME,
+    Access, AccountId, Directory, Entries, Entry, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME,
 };
 use xen_sys::{Domid, Gfn, GrantRef};
 
@@ -14,7 +14,8 @@ pub const FRAMES: u32 = 4;
 /// A table as the kernel half has it, with the entries of the same frames.
 pub struct Grants {
     table: RefTable<[u64; 2], Vec<Slot<[u64; 2]>>, 252>,
-    entries: Vec<Entry>,
+    /// Of version 1, which the code does not know beforehand.
+    entries: Entries<'static>,
     /// A device's.
     account: AccountId,
 }
@@ -36,9 +37,10 @@ impl Grants {
         let account = Directory::new().open((), |account| table.held(account));
         table.limit(account, FRAMES * ENTRIES_PER_FRAME);
         let entries = (0..FRAMES * ENTRIES_PER_FRAME).map(|_| Entry::unused());
+        let entries: Vec<_> = entries.collect();
         Self {
             table,
-            entries: entries.collect(),
+            entries: std::hint::black_box(Entries::V1(entries.leak())),
             account,
         }
     }
@@ -63,13 +65,13 @@ impl Grants {
 
     #[inline(never)]
     fn grant(&self, reference: GrantRef, domid: Domid, gfn: Gfn, access: Access) -> bool {
-        let entry = self.entries.get(reference.0 as usize);
+        let entry = self.entries.get(reference);
         entry.is_some_and(|entry| entry.grant(domid, gfn, access).is_ok())
     }
 
     #[inline(never)]
     fn end(&self, reference: GrantRef) -> bool {
-        let entry = self.entries.get(reference.0 as usize);
+        let entry = self.entries.get(reference);
         entry.is_some_and(|entry| entry.try_end().is_ok())
     }
 
