@@ -58,8 +58,9 @@ kernel_log "the grant table is not in version 1 and Xen does not switch it" || f
 insert xen-platform-pci
 equal "version, with pages kept" "$(counter version)" 2
 kernel_log "the grant table stays in version 2" || fail "a version that was not wanted without a line"
-equal "deferred after the reload" "$(counter deferred)" 4
+# They are found when the table grows to where they are, at the latest when the cases take all there is.
 self_test 1
+equal "deferred after the reload" "$(counter deferred)" 4
 use_devices
 sync_send gone
 sync_wait unmapped 60

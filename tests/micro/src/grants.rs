@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Grant references and entries.
+use std::hint::black_box;
+
 use grant_table::{
-    Access, AccountId, Directory, Entries, Entry, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME,
+    Access, AccountId, Directory, Entry, EntryRef, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME,
 };
 use xen_sys::{Domid, Gfn, GrantRef};
 
@@ -14,8 +16,8 @@ pub const FRAMES: u32 = 4;
 /// A table as the kernel half has it, with the entries of the same frames.
 pub struct Grants {
     table: RefTable<[u64; 2], Vec<Slot<[u64; 2]>>, 252>,
-    /// Of version 1, which the code does not know beforehand.
-    entries: Entries<'static>,
+    /// As whoever has a reference has its entry: of version 1, which the code does not know beforehand.
+    entries: Vec<EntryRef<'static>>,
     /// A device's.
     account: AccountId,
 }
@@ -38,9 +40,11 @@ impl Grants {
         table.limit(account, FRAMES * ENTRIES_PER_FRAME);
         let entries = (0..FRAMES * ENTRIES_PER_FRAME).map(|_| Entry::unused());
         let entries: Vec<_> = entries.collect();
+        let entries = (0..).map(GrantRef).zip(entries.leak());
+        let entries = entries.map(|(reference, entry)| EntryRef::V1(reference, entry));
         Self {
             table,
-            entries: std::hint::black_box(Entries::V1(entries.leak())),
+            entries: black_box(entries.collect()),
             account,
         }
     }
@@ -65,13 +69,13 @@ impl Grants {
 
     #[inline(never)]
     fn grant(&self, reference: GrantRef, domid: Domid, gfn: Gfn, access: Access) -> bool {
-        let entry = self.entries.get(reference);
+        let entry = self.entries.get(reference.0 as usize);
         entry.is_some_and(|entry| entry.grant(domid, gfn, access).is_ok())
     }
 
     #[inline(never)]
     fn end(&self, reference: GrantRef) -> bool {
-        let entry = self.entries.get(reference);
+        let entry = self.entries.get(reference.0 as usize);
         entry.is_some_and(|entry| entry.try_end().is_ok())
     }
 
