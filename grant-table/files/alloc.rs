@@ -5,24 +5,35 @@
 //! peer still maps the page, it goes to the deferred list like any other.
 
 use crate::notice::Armed;
-use crate::{read_argument, refusal, write_at, Account, Share};
+use crate::{read_argument, refusal, write_at, Share, Tally};
 use core::mem::take;
 use grant_table::user::{position_of, room, run, AllocCommand, Notice, INDEX_OFFSET, REFS_OFFSET};
 use grant_table::Access;
 use kernel::error::code::{EBUSY, EINVAL, ENOENT, ENOSPC, ENOTTY};
 use kernel::prelude::*;
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 use kernel::uaccess::UserPtr;
 use linux::area::{Area, MapFile};
 use linux::file::File;
 use linux::page::Page;
-use xen_grants::Granted;
+use xen_grants::{GrantAccount, Granted};
 use xen_sys::Domid;
 
 /// Pages of all files.
-pub(crate) static PAGES: Account = Account::new(0);
+pub(crate) static PAGES: Tally = Tally::new(0);
+/// The references of all files: one account, as if they were a device.
+static ACCOUNT: SetOnce<GrantAccount> = SetOnce::new();
 /// There are no more references than that.
 pub(crate) const LIMIT_MAX: usize = 1 << 15;
+
+/// Lets files have pages, as many as their account has references for. Once.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn start() -> Result {
+    ACCOUNT.populate(GrantAccount::open(c"gntalloc")?);
+    Ok(())
+}
 
 /// Bytes of a reference.
 const REF: usize = size_of::<u32>();
@@ -130,7 +141,8 @@ fn make(domid: Domid, access: Access, count: usize) -> Result<KVec<Arc<SharedPag
     xen_grants::may_share_with(domid).map_err(|_| EBUSY)?;
     let mut shares = PAGES.take(count)?;
     let mut pages = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
-    for free in xen_grants::allocate_many(count)? {
+    let account = ACCOUNT.as_ref().ok_or(ENODEV)?;
+    for free in account.allocate_many(count)? {
         let page = Page::new(GFP_KERNEL_ACCOUNT)?;
         let share = shares.split_one().ok_or(EINVAL)?;
         let shared = Arc::pin_init(

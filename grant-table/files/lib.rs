@@ -9,6 +9,10 @@
 //! it maps and unmaps, so no lock that is taken there is held while bytes are copied from or to the process; and what a
 //! file gives up is dropped when the file's lock is free again.
 //!
+//! In a new domain that goes on after a suspend, nothing that a process has shared or mapped before is shared or mapped any
+//! more: a peer's number may be another's there, so nothing is granted anew. Memory stays where it is until the process
+//! lets go of it, and is counted.
+//!
 //! C counterparts: `drivers/xen/gntalloc.c`, `drivers/xen/gntdev.c`.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
@@ -18,7 +22,7 @@ mod map;
 mod notice;
 
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use grant_table::user::{Argument, Refused, ARGUMENT_MAX};
 use kernel::error::code::{EINVAL, ENOENT, ENOSPC, ENOTTY};
 use kernel::prelude::*;
@@ -48,6 +52,7 @@ impl GrantDevices {
     /// # Errors
     /// `EEXIST` when there is one, `ENOMEM`.
     pub fn show(limits: Limits) -> Result<Self> {
+        alloc::start()?;
         alloc::PAGES.set_limit(limits.granted, alloc::LIMIT_MAX);
         map::set_limit(limits.mapped);
         Ok(Self {
@@ -64,12 +69,15 @@ pub struct Counters {
     pub granted: usize,
     /// References to other domains' pages that files have, mapped or not.
     pub named: usize,
+    /// Those of both that are of a domain before this one.
+    pub expired: usize,
 }
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "user_granted {}", self.granted)?;
-        writeln!(f, "user_named {}", self.named)
+        writeln!(f, "user_named {}", self.named)?;
+        writeln!(f, "user_expired {}", self.expired)
     }
 }
 
@@ -78,20 +86,24 @@ pub fn counters() -> Counters {
     Counters {
         granted: alloc::PAGES.count(),
         named: map::REFS.count(),
+        expired: alloc::PAGES.expired().saturating_add(map::REFS.expired()),
     }
 }
 
 /// Counts what processes have, up to a limit.
-struct Account {
+struct Tally {
     count: AtomicUsize,
     limit: AtomicUsize,
+    /// Those of the latest domain: its number in the upper half, so many in the lower.
+    latest: AtomicU64,
 }
 
-impl Account {
+impl Tally {
     const fn new(limit: usize) -> Self {
         Self {
             count: AtomicUsize::new(0),
             limit: AtomicUsize::new(limit),
+            latest: AtomicU64::new(0),
         }
     }
 
@@ -103,6 +115,16 @@ impl Account {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Those that are of an earlier domain, and of no use in this one.
+    fn expired(&self) -> usize {
+        let latest = self.latest.load(Ordering::Relaxed);
+        let living = match latest >> 32 == u64::from(xen_grants::domain()) {
+            true => latest as u32 as usize,
+            false => 0,
+        };
+        self.count().saturating_sub(living)
+    }
+
     /// Counts `more`, unless that were too many.
     fn take(&'static self, more: usize) -> Result<Share> {
         let limit = self.limit.load(Ordering::Relaxed);
@@ -110,16 +132,30 @@ impl Account {
         self.count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum)
             .map_err(|_| ENOSPC)?;
+        let domain = u64::from(xen_grants::domain());
+        self.update_latest(|latest| match latest >> 32 {
+            of if of == domain => Some(latest.wrapping_add(more as u64)),
+            of if of < domain => Some(domain << 32 | more as u64),
+            _ => None,
+        });
         Ok(Share {
-            account: self,
+            tally: self,
+            domain,
             count: more,
         })
     }
+
+    fn update_latest(&self, change: impl FnMut(u64) -> Option<u64>) {
+        let _ = self
+            .latest
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
 }
 
-/// A part of what an [`Account`] has counted.
+/// A part of what a [`Tally`] has counted.
 struct Share {
-    account: &'static Account,
+    tally: &'static Tally,
+    domain: u64,
     count: usize,
 }
 
@@ -128,7 +164,8 @@ impl Share {
     fn split_one(&mut self) -> Option<Self> {
         self.count = self.count.checked_sub(1)?;
         Some(Self {
-            account: self.account,
+            tally: self.tally,
+            domain: self.domain,
             count: 1,
         })
     }
@@ -136,7 +173,11 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.account.count.fetch_sub(self.count, Ordering::Relaxed);
+        self.tally.count.fetch_sub(self.count, Ordering::Relaxed);
+        let is_latest = |latest: &u64| latest >> 32 == self.domain;
+        let rest = |latest: u64| latest.wrapping_sub(self.count as u64);
+        self.tally
+            .update_latest(|latest| Some(latest).filter(is_latest).map(rest));
     }
 }
 

@@ -6,7 +6,7 @@
 //! nothing in the guest uses them (I/O that a process began may).
 
 use crate::notice::Armed;
-use crate::{copy, read_argument, refusal, write_at, Account, Share};
+use crate::{copy, read_argument, refusal, write_at, Share, Tally};
 use core::mem::{replace, take};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use grant_table::user::{
@@ -23,7 +23,7 @@ use xen_grants::ForeignPages;
 use xen_sys::{Domid, GrantRef};
 
 /// References of all files. The limit is another, that of each file.
-pub(crate) static REFS: Account = Account::new(usize::MAX);
+pub(crate) static REFS: Tally = Tally::new(usize::MAX);
 /// What a file may have.
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 /// 4 GiB: more than that is a mistake, whatever the parameter says.

@@ -4,6 +4,7 @@
 //! The pages that could not be given back at once, since somebody uses them still or Xen has no memory for them, wait in
 //! a list and are tried again every second.
 
+use crate::table;
 use core::mem::take;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use grant_table::foreign::{self, ForeignPage, Frame};
@@ -94,25 +95,38 @@ impl Frame for Place {
 /// Pages that belong together, and the next set of those that wait: so that waiting needs no memory.
 struct Set {
     pages: KVVec<ForeignPage<Place>>,
+    /// The domain in which they were mapped, or one before it.
+    domain: u32,
     next: Option<KBox<Set>>,
 }
 
 impl Set {
     /// Gives the pages back. Says whether that is over.
     fn give_back(&mut self) -> bool {
-        let left = foreign::give_back(&Xen, &mut self.pages);
-        if left.waiting != 0 {
-            return false;
+        loop {
+            let domain = table::domain();
+            if self.domain != domain {
+                self.domain = domain;
+                foreign::lose(&mut self.pages);
+            }
+            let left = foreign::give_back(&Xen, &mut self.pages);
+            if left.waiting != 0 {
+                return false;
+            }
+            if table::domain() != domain {
+                // It came in between: what seems lost is not.
+                continue;
+            }
+            if left.lost != 0 {
+                LOST.fetch_add(left.lost, Ordering::Relaxed);
+                pr_err!(
+                    "Xen does not unmap pages of other domains: {}, kept out of use for good\n",
+                    left.lost
+                );
+            }
+            PAGES.fetch_sub(self.pages.len(), Ordering::Relaxed);
+            return true;
         }
-        if left.lost != 0 {
-            LOST.fetch_add(left.lost, Ordering::Relaxed);
-            pr_err!(
-                "Xen does not unmap pages of other domains: {}, kept out of use for good\n",
-                left.lost
-            );
-        }
-        PAGES.fetch_sub(self.pages.len(), Ordering::Relaxed);
-        true
     }
 }
 
@@ -132,6 +146,7 @@ impl ForeignPages {
     /// `ENOMEM`; `EINTR` when the process is killed while it waits; `EAGAIN` when a page is not there for too long; what
     /// else a grant's status stands for.
     pub fn map(refs: &[(Domid, GrantRef)], access: Access) -> Result<Self> {
+        let domain = table::domain();
         let mut pages = KVVec::with_capacity(refs.len(), GFP_KERNEL_ACCOUNT)?;
         for _ in refs {
             if is_killed() {
@@ -140,7 +155,12 @@ impl ForeignPages {
             let place = Place(Page::new(GFP_KERNEL_ACCOUNT)?);
             pages.push_within_capacity(ForeignPage::new(place))?;
         }
-        let set = KBox::new(Set { pages, next: None }, GFP_KERNEL_ACCOUNT)?;
+        let set = Set {
+            pages,
+            domain,
+            next: None,
+        };
+        let set = KBox::new(set, GFP_KERNEL_ACCOUNT)?;
         PAGES.fetch_add(refs.len(), Ordering::Relaxed);
         // From here on every page finds its way back by the drop.
         let mut this = Self { set: Some(set) };
@@ -164,10 +184,14 @@ impl ForeignPages {
         self.len() == 0
     }
 
-    /// Our page in whose place the page with this number is. Its content is another domain's.
+    /// Our page in whose place the page with this number is. Its content is another domain's. `None` also when the pages
+    /// were mapped in an earlier domain: nothing of them is left.
     pub fn get(&self, index: usize) -> Option<&Page> {
-        let page = self.set.as_ref()?.pages.get(index)?.mapped()?;
-        Some(&page.0)
+        let set = self
+            .set
+            .as_ref()
+            .filter(|set| set.domain == table::domain())?;
+        Some(&set.pages.get(index)?.mapped()?.0)
     }
 }
 

@@ -5,16 +5,12 @@ use crate::granted::{Owner, RawOwner};
 use crate::retry;
 use crate::table::{entry, TABLE};
 use core::mem::ManuallyDrop;
-use grant_table::{Access, Entry, StillInUse};
+use grant_table::{Access, EntryRef, StillInUse};
 use kernel::{error::code::EIO, prelude::*};
 use xen_sys::{Domid, Gfn, GrantRef};
 
 /// A reference taken from the table, and its entry.
-#[derive(Clone, Copy)]
-struct Reference {
-    gref: GrantRef,
-    entry: &'static Entry,
-}
+type Reference = EntryRef<'static>;
 
 /// A reference that grants nothing. Dropping it frees the reference.
 pub struct FreeRef(Reference);
@@ -22,13 +18,12 @@ pub struct FreeRef(Reference);
 impl FreeRef {
     /// Owns a reference that the table just handed out.
     pub(crate) fn wrap(gref: GrantRef) -> Result<Self> {
-        let entry = entry(gref).ok_or(EIO)?;
-        Ok(Self(Reference { gref, entry }))
+        entry(gref).map(Self).ok_or(EIO)
     }
 
     /// The number of the reference.
     pub fn gref(&self) -> GrantRef {
-        self.0.gref
+        self.0.gref()
     }
 
     /// Grants `domid` access to the page at `gfn`.
@@ -43,7 +38,7 @@ impl FreeRef {
     /// [`ActiveRef::end`] as a [`FreeRef`].
     pub unsafe fn grant(self, domid: Domid, gfn: Gfn, access: Access) -> ActiveRef {
         let reference = ManuallyDrop::new(self).0;
-        if reference.entry.grant(domid, gfn, access).is_err() {
+        if reference.grant(domid, gfn, access).is_err() {
             pr_err!("frame {:#x} does not fit a version 1 grant entry and is not shared with domain {}\n", gfn.0, domid.0);
         }
         ActiveRef(reference)
@@ -52,11 +47,11 @@ impl FreeRef {
 
 impl Drop for FreeRef {
     fn drop(&mut self) {
-        let result = TABLE.lock().free(self.0.gref);
+        let result = TABLE.lock().free(self.0.gref());
         if result.is_err() {
             pr_err!(
                 "grant reference {} was not in use and is not freed\n",
-                self.0.gref.0
+                self.0.gref().0
             );
         }
     }
@@ -71,15 +66,15 @@ pub struct ActiveRef(Reference);
 impl ActiveRef {
     /// The number of the reference: what the peer is told.
     pub fn gref(&self) -> GrantRef {
-        self.0.gref
+        self.0.gref()
     }
 
     /// Ends the access. Any context, no lock.
     ///
     /// # Errors
-    /// The grant itself, when the peer still maps the page.
+    /// The grant itself, when the peer still maps the page. In a version 2 table it cannot map it anew then.
     pub fn try_end(self) -> Result<FreeRef, Self> {
-        match self.0.entry.try_end() {
+        match self.0.try_end() {
             Ok(()) => Ok(FreeRef(ManuallyDrop::new(self).0)),
             Err(StillInUse) => Err(self),
         }
@@ -91,9 +86,8 @@ impl ActiveRef {
         match self.try_end() {
             Ok(free) => Some((owner, free)),
             Err(active) => {
-                ManuallyDrop::new(active)
-                    .0
-                    .defer(Some(RawOwner::new(owner)));
+                let reference = ManuallyDrop::new(active).0;
+                defer(reference, Some(RawOwner::new(owner)));
                 None
             }
         }
@@ -102,25 +96,24 @@ impl ActiveRef {
 
 impl Drop for ActiveRef {
     fn drop(&mut self) {
-        match self.0.entry.try_end() {
+        match self.0.try_end() {
             Ok(()) => drop(FreeRef(self.0)),
-            Err(StillInUse) => self.0.defer(None),
+            Err(StillInUse) => defer(self.0, None),
         }
     }
 }
 
-impl Reference {
-    /// Leaves the reference to the deferred list.
-    fn defer(self, owner: Option<RawOwner>) {
-        let peer = self.entry.grantee();
-        let result = TABLE.lock().defer(self.gref, peer, owner);
-        match result {
-            Ok(()) => retry::later(),
-            // The owner is not released: its page is still mapped.
-            Err(_) => pr_err!(
-                "grant reference {} was not in use and is not deferred\n",
-                self.gref.0
-            ),
-        }
+/// Leaves a reference to the deferred list.
+fn defer(reference: Reference, owner: Option<RawOwner>) {
+    let (gref, peer) = (reference.gref(), reference.grantee());
+    let now = retry::now_seconds();
+    let result = TABLE.lock().defer(gref, peer, owner, now);
+    match result {
+        Ok(()) => retry::later(),
+        // The owner is not released: its page is still mapped.
+        Err(_) => pr_err!(
+            "grant reference {} was not in use and is not deferred\n",
+            gref.0
+        ),
     }
 }

@@ -19,7 +19,7 @@ pub struct RevokePolicy {
     /// peer that lets go of everything is seen to at once.
     pub budget: u32,
     /// Failed tries after which a reference is reported and becomes stale.
-    pub warn_after: u32,
+    pub warn_after: u16,
     /// Seconds between two tries of the stale list.
     pub stale_period: u64,
     /// Pages that one domain may keep before no more are shared with it.
@@ -162,19 +162,19 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     /// Frees a reference whose grant is ended.
     fn released(&mut self, index: u32) -> Step<T> {
         let mut released = None;
-        if let Some(State::Deferred { owner, account, .. }) =
+        if let Some(State::Deferred { owner, keeper, .. }) =
             self.slot(index).map(|slot| &mut slot.state)
         {
-            let account = *account;
+            let keeper = *keeper;
             released = owner.take();
-            self.kept.remove(account);
+            self.kept.remove(keeper);
         }
         self.enter_free(index);
         Step::Released(released)
     }
 
     /// Counts one more failed try.
-    fn failed_tries(&mut self, index: u32) -> u32 {
+    fn failed_tries(&mut self, index: u32) -> u16 {
         match self.slot(index).map(|slot| &mut slot.state) {
             Some(State::Deferred { tries, .. }) => {
                 *tries = tries.saturating_add(1);
@@ -188,7 +188,7 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::TooManyKept;
+    use crate::{AccountId, TooManyKept};
     use std::vec::Vec;
     use xen_sys::Domid;
 
@@ -203,15 +203,16 @@ mod tests {
     };
 
     const PEER: Domid = Domid(7);
+    const ME: AccountId = AccountId::NOBODY;
 
     /// A table with `count` references from 8 on deferred, owned by 1000 + reference, and all others in use.
     fn deferred(count: u32) -> Table {
         let mut table = Table::new(POLICY);
         let chunk = (0..128).map(|_| Slot::new()).collect();
-        table.add_frame(chunk, |_| None).unwrap();
-        while let Ok(gref) = table.allocate() {
+        table.add_frame(chunk, 0, |_| None).unwrap();
+        while let Ok(gref) = table.allocate(ME) {
             if gref.0 < 8 + count {
-                table.defer(gref, PEER, Some(1000 + gref.0)).unwrap();
+                table.defer(gref, PEER, Some(1000 + gref.0), 0).unwrap();
             }
         }
         table
@@ -245,7 +246,7 @@ mod tests {
         );
         assert_eq!(table.counters().free, 1);
         assert_eq!(table.counters().deferred, 1);
-        assert_eq!(table.allocate(), Ok(GrantRef(9)));
+        assert_eq!(table.allocate(ME), Ok(GrantRef(9)));
     }
 
     #[test]
@@ -304,8 +305,8 @@ mod tests {
             tick(&mut table, 200, |gref| gref == 8).first(),
             Some(&Step::Released(Some(1008)))
         );
-        let gref = table.allocate().unwrap();
-        table.defer(gref, PEER, Some(7)).unwrap();
+        let gref = table.allocate(ME).unwrap();
+        table.defer(gref, PEER, Some(7), 0).unwrap();
         assert_eq!(tick(&mut table, 201, |_| true), [Step::Released(Some(7))]);
     }
 
@@ -334,7 +335,7 @@ mod tests {
         let mut table = Table::new(POLICY);
         let chunk = (0..16).map(|_| Slot::new()).collect();
         table
-            .add_frame(chunk, |gref| (gref.0 == 9).then_some(PEER))
+            .add_frame(chunk, 0, |gref| (gref.0 == 9).then_some(PEER))
             .unwrap();
         assert_eq!(table.counters().free, 7);
         assert_eq!(tick(&mut table, 0, |_| true), [Step::Released(None)]);
@@ -358,7 +359,7 @@ mod tests {
         let chunk = (0..32).map(|_| Slot::new()).collect();
         // Left behind by an earlier load: those of eight domains, two each.
         let holder = |gref: GrantRef| (gref.0 < 24).then_some(Domid((gref.0 / 2) as u16));
-        table.add_frame(chunk, holder).unwrap();
+        table.add_frame(chunk, 0, holder).unwrap();
         assert_eq!(table.counters().deferred, 16);
         for id in [4, 11, 12] {
             assert_eq!(table.may_share_with(Domid(id)), Err(TooManyKept::ByAll(16)));

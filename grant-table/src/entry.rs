@@ -18,11 +18,11 @@ const PERMIT_ACCESS: u32 = 1;
 /// `GTF_readonly`: the grantee may not write to the frame.
 const READONLY: u32 = 1 << 2;
 /// `GTF_reading`: Xen's mark that the frame is mapped for reading.
-const READING: u32 = 1 << 3;
+pub(crate) const READING: u32 = 1 << 3;
 /// `GTF_writing`: Xen's mark that the frame is mapped for writing.
-const WRITING: u32 = 1 << 4;
+pub(crate) const WRITING: u32 = 1 << 4;
 /// The flags half of the head; the other half is the grantee's domain id.
-const FLAGS: u32 = 0xffff;
+pub(crate) const FLAGS: u32 = 0xffff;
 
 /// What the grantee may do with a granted page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,23 @@ pub struct Entry {
 #[cfg(not(all(test, loom)))]
 const _: () = assert!(size_of::<Entry>() * ENTRIES_PER_FRAME as usize == 4096);
 
+/// The head of an entry, the same in both versions.
+#[inline]
+pub(crate) fn head_of(domid: Domid, access: Access) -> u32 {
+    let flags = match access {
+        Access::ReadOnly => PERMIT_ACCESS | READONLY,
+        Access::ReadWrite => PERMIT_ACCESS,
+    };
+    u32::from(domid.0) << 16 | flags
+}
+
+/// Whether an entry with this head permits it.
+#[cfg(any(test, feature = "host"))]
+pub(crate) fn permits(head: u32, me: Domid, write: bool) -> bool {
+    let permitted = head & 3 == PERMIT_ACCESS && !(write && head & READONLY != 0);
+    permitted && head >> 16 == u32::from(me.0)
+}
+
 impl Entry {
     /// An entry that grants nothing. In a guest the entries are Xen's memory; this is for tests.
     #[cfg(any(test, feature = "host"))]
@@ -80,13 +97,8 @@ impl Entry {
     #[inline]
     pub fn grant(&self, domid: Domid, gfn: Gfn, access: Access) -> Result<(), FrameTooHigh> {
         let frame = u32::try_from(gfn.0).map_err(|_| FrameTooHigh)?;
-        let flags = match access {
-            Access::ReadOnly => PERMIT_ACCESS | READONLY,
-            Access::ReadWrite => PERMIT_ACCESS,
-        };
         self.frame.store(frame, Ordering::Relaxed);
-        self.head
-            .store(u32::from(domid.0) << 16 | flags, Ordering::Release);
+        self.head.store(head_of(domid, access), Ordering::Release);
         Ok(())
     }
 
@@ -141,8 +153,7 @@ impl Entry {
         let mark = if write { READING | WRITING } else { READING };
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            let permitted = head & 3 == PERMIT_ACCESS && !(write && head & READONLY != 0);
-            if !permitted || head >> 16 != u32::from(me.0) {
+            if !permits(head, me, write) {
                 return None;
             }
             match self

@@ -10,6 +10,7 @@
 //! | own | its memory | may be freed |
 //! | hollow | none | waits for memory from Xen |
 //! | mapped | the other domain's page | waits until nobody uses it |
+//! | former | what the domain that goes on from this one has there | waits until nobody uses it |
 //! | lost | what Xen does not take away | is kept for good |
 
 use crate::batch::perform;
@@ -38,6 +39,8 @@ enum State {
     Own,
     Hollow,
     Mapped(GrantHandle),
+    /// With the mapping, if it was known.
+    Former(Option<GrantHandle>),
     Lost,
 }
 
@@ -153,16 +156,31 @@ fn empty<F: Frame>(xen: &impl Hypervisor, pages: &mut [ForeignPage<F>]) -> Resul
     }
 }
 
+/// The domain is another one, which goes on from what was saved of the old: no mapping of that exists, and what is at the
+/// frames nobody says. [`give_back`] finds out.
+pub fn lose<F: Frame>(pages: &mut [ForeignPage<F>]) {
+    for page in pages {
+        match page.state {
+            State::Mapped(handle) => page.state = State::Former(Some(handle)),
+            State::Lost => page.state = State::Former(None),
+            State::Own | State::Hollow | State::Former(_) => {}
+        }
+    }
+}
+
 /// Brings pages back to be *own*, as far as that is possible now.
 pub fn give_back<F: Frame>(xen: &impl Hypervisor, pages: &mut [ForeignPage<F>]) -> Left {
     let mut left = Left::default();
     for pages in pages.chunks_mut(BATCH) {
         unmap(xen, pages);
+        clear(xen, pages);
         fill(xen, pages);
         for page in pages {
             match page.state {
                 State::Own => {}
-                State::Hollow | State::Mapped(_) => left.waiting = left.waiting.wrapping_add(1),
+                State::Hollow | State::Mapped(_) | State::Former(_) => {
+                    left.waiting = left.waiting.wrapping_add(1)
+                }
                 State::Lost => left.lost = left.lost.wrapping_add(1),
             }
         }
@@ -177,7 +195,9 @@ fn unmap<F: Frame>(xen: &impl Hypervisor, pages: &mut [ForeignPage<F>]) {
     let mut chosen = [false; BATCH];
     let mut count = 0usize;
     for (page, chosen) in pages.iter().zip(&mut chosen) {
-        let State::Mapped(handle) = page.state else {
+        // A former mapping may have been made in the new domain after all, when that came in between. Where it was not,
+        // Xen refuses: nothing of another domain's is at that frame.
+        let (State::Mapped(handle) | State::Former(Some(handle))) = page.state else {
             continue;
         };
         if let (false, Some(op)) = (page.is_used(), ops.get_mut(count)) {
@@ -195,11 +215,25 @@ fn unmap<F: Frame>(xen: &impl Hypervisor, pages: &mut [ForeignPage<F>]) {
     let pages = pages.filter_map(|(page, chosen)| chosen.then_some(page));
     for (page, op) in pages.zip(ops.iter()) {
         match op.status() {
+            GrantStatus::PENDING => {}
+            _ if matches!(page.state, State::Former(_)) => page.state = State::Former(None),
             // It may be there still, and may be asked for again.
-            GrantStatus::PENDING | GrantStatus::EAGAIN => {}
+            GrantStatus::EAGAIN => {}
             status if status.result().is_ok() => page.state = State::Hollow,
             // Xen knows nothing of the mapping, or does not say what the frame has: nobody may use it.
             _ => page.state = State::Lost,
+        }
+    }
+}
+
+/// Takes away what is at the frames of those of `pages` that had a mapping in an earlier domain, unless they are used.
+fn clear<F: Frame>(xen: &impl Hypervisor, pages: &mut [ForeignPage<F>]) {
+    for page in pages {
+        if page.state == State::Former(None) && !page.is_used() {
+            // There may be memory or nothing, either is well. Each by itself, for an empty frame ends the call.
+            if xen.decrease_reservation(&[page.gfn]).is_ok() {
+                page.state = State::Hollow;
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum TooManyKept {
 
 /// What a deferred reference is counted under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Account(u8);
+pub(crate) struct Keeper(u8);
 
 #[derive(Clone, Copy, Debug)]
 struct Count {
@@ -44,21 +44,21 @@ impl Ledger {
     };
 
     /// Counts one page more for `domid`. What comes back is for [`Self::remove`].
-    pub(crate) fn add(&mut self, domid: Domid) -> Account {
+    pub(crate) fn add(&mut self, domid: Domid) -> Keeper {
         let place = self.place_of(domid).or_else(|| self.free_place());
         let count = place.and_then(|place| self.places.get_mut(place));
         let Some(count) = count else {
             self.others = self.others.saturating_add(1);
-            return Account(PLACES as u8);
+            return Keeper(PLACES as u8);
         };
         count.domid = domid;
         count.pages = count.pages.saturating_add(1);
-        Account(place.map_or(PLACES as u8, |place| place as u8))
+        Keeper(place.map_or(PLACES as u8, |place| place as u8))
     }
 
     /// Counts one page less.
-    pub(crate) fn remove(&mut self, account: Account) {
-        let pages = match self.places.get_mut(usize::from(account.0)) {
+    pub(crate) fn remove(&mut self, keeper: Keeper) {
+        let pages = match self.places.get_mut(usize::from(keeper.0)) {
             Some(count) => &mut count.pages,
             None => &mut self.others,
         };
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn domains_without_a_place_are_counted_together() {
         let mut ledger = Ledger::EMPTY;
-        let places: [Account; PLACES] = core::array::from_fn(|id| ledger.add(Domid(id as u16)));
+        let places: [Keeper; PLACES] = core::array::from_fn(|id| ledger.add(Domid(id as u16)));
         let others = [ledger.add(Domid(100)), ledger.add(Domid(101))];
         // Also for one that has none: it might have.
         for id in 100..103 {

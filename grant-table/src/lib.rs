@@ -8,9 +8,12 @@
 //! reference* which a frontend sends to its backend. Three layers, bottom up:
 //!
 //! 1. [`Entry`]: the words of one version 1 entry, and the only two legal
-//!    changes to them: [`Entry::grant`] and [`Entry::try_end`].
+//!    changes to them: [`Entry::grant`] and [`Entry::try_end`]. [`TableV2`] is the
+//!    same for version 2, [`EntryRef`] either.
 //! 2. [`RefTable`]: which references are free, in use or waiting for their
 //!    peer. Every operation is O(1) on storage that the caller gave.
+//!    Each reference is on an account, [`AccountId`], and no account may have more
+//!    than its quota.
 //! 3. [`Tick`]: the deferred revoke. A page whose peer does not let go is owned
 //!    by the table until it does; the peer can neither make us free it nor make
 //!    us spend our time on it.
@@ -26,9 +29,12 @@
 #[cfg(test)]
 extern crate std;
 
+mod accounts;
 mod batch;
 mod deferred;
+mod entries;
 mod entry;
+mod entry_v2;
 pub mod foreign;
 mod kept;
 mod list;
@@ -37,11 +43,14 @@ mod sync;
 mod table;
 pub mod user;
 
+pub use accounts::{AccountId, Directory, Usage, ACCOUNTS};
 pub use batch::perform;
 pub use deferred::{RevokePolicy, Step, Tick};
+pub use entries::{Entries, EntryRef, Version};
 pub use entry::{Access, Entry, FrameTooHigh, StillInUse, ENTRIES_PER_FRAME};
+pub use entry_v2::{EntryV2, Status, TableV2};
 pub use kept::TooManyKept;
-pub use remake::{choose_version, remake};
+pub use remake::{choose_version, remake, Chosen, Layout, Wanted};
 pub use table::{Counters, NoSpace, NotInUse, RefTable, Slot, RESERVED_ENTRIES};
 
 #[cfg(all(test, loom))]

@@ -3,12 +3,14 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p grant-table --release`.
 
-use crate::{Access, Entry, RefTable, RevokePolicy, Slot, Step};
+use crate::{
+    Access, AccountId, Entry, EntryV2, RefTable, RevokePolicy, Slot, Status, Step, TableV2,
+};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use std::vec::Vec;
-use xen_sys::{Domid, Gfn};
+use xen_sys::{Domid, Gfn, GrantRef};
 
 const PEER: Domid = Domid(1);
 
@@ -87,6 +89,58 @@ fn peer_never_sees_a_permission_with_an_old_frame() {
     });
 }
 
+/// A version 2 table of one entry, for a page.
+struct SharedV2 {
+    entries: [EntryV2; 1],
+    status: [Status; 1],
+    page: UnsafeCell<()>,
+}
+
+impl SharedV2 {
+    fn granted(gfn: Gfn) -> Arc<Self> {
+        let shared = Self {
+            entries: [EntryV2::unused()],
+            status: [Status::unused()],
+            page: UnsafeCell::new(()),
+        };
+        shared
+            .table()
+            .grant(GrantRef(0), PEER, gfn, Access::ReadWrite);
+        Arc::new(shared)
+    }
+
+    fn table(&self) -> TableV2<'_> {
+        TableV2 {
+            entries: &self.entries,
+            status: &self.status,
+        }
+    }
+}
+
+#[test]
+fn page_of_version_2_is_given_back_only_without_a_mapping() {
+    loom::model(|| {
+        let shared = SharedV2::granted(Gfn(5));
+        let peer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let table = shared.table();
+                if let Some(frame) = table.peer_map(GrantRef(0), PEER, false) {
+                    assert_eq!(frame, Gfn(5));
+                    shared.page.with(|_| ());
+                    table.peer_unmap(GrantRef(0));
+                }
+            })
+        };
+        if shared.table().try_end(GrantRef(0)).is_ok() {
+            shared.page.with_mut(|_| ());
+        }
+        peer.join().expect("the peer ran");
+        assert_eq!(shared.table().try_end(GrantRef(0)), Ok(()));
+        shared.page.with_mut(|_| ());
+    });
+}
+
 #[test]
 fn deferred_page_is_released_exactly_once() {
     type Table = RefTable<Arc<Shared>, Vec<Slot<Arc<Shared>>>, 1>;
@@ -94,8 +148,8 @@ fn deferred_page_is_released_exactly_once() {
         let shared = Shared::granted();
         let mut table = Table::new(RevokePolicy::DEFAULT);
         let chunk = (0..16).map(|_| Slot::new()).collect();
-        assert!(table.add_frame(chunk, |_| None).is_ok());
-        let gref = table.allocate().expect("one is free");
+        assert!(table.add_frame(chunk, 0, |_| None).is_ok());
+        let gref = table.allocate(AccountId::NOBODY).expect("one is free");
         let table = Arc::new(Mutex::new(table));
 
         let peer = {
@@ -116,7 +170,7 @@ fn deferred_page_is_released_exactly_once() {
         } else {
             let owner = Arc::clone(&shared);
             let mut table = table.lock().expect("not poisoned");
-            let deferred = table.defer(gref, PEER, Some(owner));
+            let deferred = table.defer(gref, PEER, Some(owner), 0);
             assert!(deferred.is_ok());
         }
         peer.join().expect("the peer ran");

@@ -2,8 +2,8 @@
 //! The table and its entries against an oracle: random guests, random peers.
 
 use crate::{
-    Access, Entry, NoSpace, NotInUse, RefTable, RevokePolicy, Slot, Step, TooManyKept,
-    RESERVED_ENTRIES,
+    Access, AccountId, Directory, Entry, NoSpace, NotInUse, RefTable, RevokePolicy, Slot, Step,
+    TooManyKept, Usage, ACCOUNTS, RESERVED_ENTRIES,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +13,14 @@ use xen_sys::{Domid, Gfn, GrantRef};
 const PER_FRAME: u32 = 16;
 const FRAMES: usize = 3;
 const PEER: Domid = Domid(3);
+/// What the second account may have.
+const QUOTA: u32 = 7;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Allocate,
-    AllocateMany(usize),
+    /// For one of the two accounts.
+    Allocate(usize),
+    AllocateMany(usize, usize),
     /// End the grant of the n-th reference in use and free or defer it.
     End(usize),
     /// Free an arbitrary reference number.
@@ -32,8 +35,8 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => Just(Op::Allocate),
-        1 => (0usize..8).prop_map(Op::AllocateMany),
+        4 => (0usize..2).prop_map(Op::Allocate),
+        1 => (0usize..2, 0usize..8).prop_map(|(account, count)| Op::AllocateMany(account, count)),
         4 => any::<usize>().prop_map(Op::End),
         1 => (0u32..50).prop_map(Op::FreeAny),
         3 => any::<usize>().prop_map(Op::Map),
@@ -47,8 +50,13 @@ fn op() -> impl Strategy<Value = Op> {
 struct World {
     table: RefTable<u32, Vec<Slot<u32>>, FRAMES>,
     entries: Vec<Entry>,
+    /// Nobody's, and one with a quota.
+    accounts: [AccountId; 2],
+    /// Whose each reference is that is not free.
+    owned: BTreeMap<u32, AccountId>,
     in_use: BTreeSet<u32>,
-    deferred: BTreeSet<u32>,
+    /// Since when.
+    deferred: BTreeMap<u32, u64>,
     mapped: BTreeSet<u32>,
     /// Tries that failed since a reference was deferred.
     failed: BTreeMap<u32, u32>,
@@ -64,11 +72,16 @@ impl World {
             kept_by_domain: 4,
             kept_by_all: 8,
         };
+        let mut table = RefTable::new(policy);
+        let account = Directory::new().open((), |account| table.held(account));
+        table.limit(account, QUOTA);
         Self {
-            table: RefTable::new(policy),
+            table,
             entries: Vec::new(),
+            accounts: [AccountId::NOBODY, account],
+            owned: BTreeMap::new(),
             in_use: BTreeSet::new(),
-            deferred: BTreeSet::new(),
+            deferred: BTreeMap::new(),
             mapped: BTreeSet::new(),
             failed: BTreeMap::new(),
             now: 0,
@@ -81,10 +94,29 @@ impl World {
         all - taken - all.min(RESERVED_ENTRIES)
     }
 
-    fn took(&mut self, gref: GrantRef) {
+    fn held(&self, account: AccountId) -> u32 {
+        let held = self.owned.values().filter(|owner| **owner == account);
+        u32::try_from(held.count()).unwrap()
+    }
+
+    /// How many more the account may have, the table aside.
+    fn left(&self, account: AccountId) -> u32 {
+        let quota = if account == AccountId::NOBODY {
+            u32::MAX
+        } else {
+            QUOTA
+        };
+        quota - self.held(account)
+    }
+
+    fn took(&mut self, account: AccountId, gref: GrantRef) {
         assert!(gref.0 >= RESERVED_ENTRIES);
-        assert!(!self.deferred.contains(&gref.0), "still mapped: {gref:?}");
+        assert!(
+            !self.deferred.contains_key(&gref.0),
+            "still mapped: {gref:?}"
+        );
         assert!(self.in_use.insert(gref.0), "handed out twice: {gref:?}");
+        assert_eq!(self.owned.insert(gref.0, account), None);
         let entry = &self.entries[gref.0 as usize];
         assert!(!entry.is_busy());
         entry
@@ -94,8 +126,8 @@ impl World {
 
     fn apply(&mut self, op: Op) {
         match op {
-            Op::Allocate => self.allocate(),
-            Op::AllocateMany(count) => self.allocate_many(count),
+            Op::Allocate(account) => self.allocate(self.accounts[account]),
+            Op::AllocateMany(account, count) => self.allocate_many(self.accounts[account], count),
             Op::End(n) => self.end(n),
             Op::FreeAny(gref) => self.free_any(gref),
             Op::Map(n) => {
@@ -113,7 +145,7 @@ impl World {
             }
             Op::Grow => {
                 let chunk = (0..PER_FRAME).map(|_| Slot::new()).collect();
-                if self.table.add_frame(chunk, |_| None).is_ok() {
+                if self.table.add_frame(chunk, 0, |_| None).is_ok() {
                     self.entries.extend((0..PER_FRAME).map(|_| Entry::unused()));
                 }
             }
@@ -121,25 +153,38 @@ impl World {
         }
     }
 
-    fn allocate(&mut self) {
-        let expected = self.free_count();
-        match self.table.allocate() {
+    fn allocate(&mut self, account: AccountId) {
+        let (free, left) = (self.free_count(), self.left(account));
+        match self.table.allocate(account) {
             Ok(gref) => {
-                assert_ne!(expected, 0);
-                self.took(gref);
+                assert!(free != 0 && left != 0);
+                self.took(account, gref);
             }
-            Err(NoSpace { wanted, free }) => assert_eq!((wanted, free, expected), (1, 0, 0)),
+            Err(error) => self.refused(error, 1, free, left),
         }
     }
 
-    fn allocate_many(&mut self, count: usize) {
-        let free = self.free_count();
+    fn allocate_many(&mut self, account: AccountId, count: usize) {
+        let (free, left) = (self.free_count(), self.left(account));
+        let wanted = u32::try_from(count).unwrap();
         let mut out = std::vec![GrantRef(0); count];
-        match self.table.allocate_many(&mut out) {
-            Ok(()) => out.into_iter().for_each(|gref| self.took(gref)),
-            Err(error) => {
-                let wanted = u32::try_from(count).unwrap();
-                assert_eq!(error, NoSpace { wanted, free });
+        match self.table.allocate_many(account, &mut out) {
+            Ok(()) => {
+                assert!(wanted <= free && wanted <= left);
+                out.into_iter().for_each(|gref| self.took(account, gref));
+            }
+            Err(error) => self.refused(error, wanted, free, left),
+        }
+    }
+
+    fn refused(&self, error: NoSpace, wanted: u32, free: u32, left: u32) {
+        match error {
+            NoSpace::Quota { .. } => {
+                assert_eq!(error, NoSpace::Quota { wanted, left });
+                assert!(wanted > left);
+            }
+            NoSpace::Table { .. } => {
+                assert_eq!(error, NoSpace::Table { wanted, free });
                 assert!(wanted > free);
             }
         }
@@ -153,10 +198,13 @@ impl World {
         if self.entries[gref as usize].try_end().is_ok() {
             assert!(!self.mapped.contains(&gref));
             self.table.free(GrantRef(gref)).unwrap();
+            self.owned.remove(&gref);
         } else {
             assert!(self.mapped.contains(&gref));
-            self.table.defer(GrantRef(gref), PEER, Some(gref)).unwrap();
-            self.deferred.insert(gref);
+            let owner = Some(gref);
+            let deferred = self.table.defer(GrantRef(gref), PEER, owner, self.now);
+            deferred.unwrap();
+            self.deferred.insert(gref, self.now);
             self.failed.insert(gref, 0);
         }
     }
@@ -181,7 +229,11 @@ impl World {
                 Step::Done => break,
                 Step::Released(owner) => {
                     assert_eq!(owner, Some(tried));
-                    assert!(self.deferred.remove(&tried), "released twice: {tried}");
+                    assert!(
+                        self.deferred.remove(&tried).is_some(),
+                        "released twice: {tried}"
+                    );
+                    self.owned.remove(&tried);
                     assert!(!self.mapped.contains(&tried), "released while mapped");
                     self.failed.remove(&tried);
                 }
@@ -213,6 +265,29 @@ impl World {
             Ok(())
         };
         assert_eq!(self.table.may_share_with(PEER), expected);
+        self.check_accounts();
+    }
+
+    fn check_accounts(&self) {
+        let mut usage = std::vec![Usage::default(); ACCOUNTS];
+        for frame in 0..FRAMES as u32 {
+            self.table.add_deferred(frame, &mut usage);
+        }
+        self.table.add_held(&mut usage);
+        for account in self.accounts {
+            let usage = usage[account.index()];
+            let deferred = self.deferred.iter();
+            let deferred = deferred.filter(|(gref, _)| self.owned[gref] == account);
+            assert_eq!(usage.held, self.held(account));
+            assert_eq!(usage.deferred as usize, deferred.clone().count());
+            assert_eq!(usage.oldest, deferred.map(|(_, since)| *since).min());
+            let quota = if account == AccountId::NOBODY {
+                u32::MAX
+            } else {
+                QUOTA
+            };
+            assert_eq!(usage.quota, quota);
+        }
     }
 
     /// Everybody lets go: everything must come home.

@@ -5,8 +5,9 @@
 //! link field serves them all: allocate, free, defer and one retry are O(1) and
 //! touch no memory but the slots.
 
+use crate::accounts::{AccountId, Quotas, Usage};
 use crate::deferred::RevokePolicy;
-use crate::kept::{Account, Ledger, TooManyKept};
+use crate::kept::{Keeper, Ledger, TooManyKept};
 use crate::list::{List, NIL};
 use core::marker::PhantomData;
 use core::ops::DerefMut;
@@ -16,13 +17,23 @@ use xen_sys::{Domid, GrantRef};
 /// and are never handed out: `GNTTAB_NR_RESERVED_ENTRIES`.
 pub const RESERVED_ENTRIES: u32 = 8;
 
-/// Not enough free references.
+/// Not enough references; none was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoSpace {
-    /// References asked for.
-    pub wanted: u32,
-    /// References free at that moment; none of them was taken.
-    pub free: u32,
+pub enum NoSpace {
+    /// The table has not as many free ones.
+    Table {
+        /// References asked for.
+        wanted: u32,
+        /// References free at that moment.
+        free: u32,
+    },
+    /// The account would have more than its quota.
+    Quota {
+        /// References asked for.
+        wanted: u32,
+        /// References that it may still have.
+        left: u32,
+    },
 }
 
 /// The reference is not one that was handed out: freed twice, reserved, on the
@@ -43,10 +54,12 @@ pub(crate) enum State<T> {
     Deferred {
         /// What may be released then, if it is ours to release.
         owner: Option<T>,
+        /// Since when it waits, in the caller's seconds.
+        since: u32,
         /// Retries that found it still mapped.
-        tries: u32,
+        tries: u16,
         /// Where the page is counted.
-        account: Account,
+        keeper: Keeper,
     },
 }
 
@@ -56,6 +69,8 @@ pub(crate) enum State<T> {
 pub struct Slot<T> {
     pub(crate) state: State<T>,
     pub(crate) link: u32,
+    /// Whose it is, unless it is free.
+    account: AccountId,
 }
 
 impl<T> Slot<T> {
@@ -64,6 +79,7 @@ impl<T> Slot<T> {
         Self {
             state: State::Reserved,
             link: NIL,
+            account: AccountId::NOBODY,
         }
     }
 }
@@ -109,6 +125,8 @@ pub struct RefTable<T, C, const FRAMES: usize> {
     pub(crate) stale: List,
     /// Who keeps the deferred ones.
     pub(crate) kept: Ledger,
+    /// Whose those are that are not free.
+    quotas: Quotas,
     pub(crate) policy: RevokePolicy,
     /// When the stale list is due, in the caller's seconds.
     pub(crate) stale_due: u64,
@@ -133,6 +151,7 @@ impl<T, C, const FRAMES: usize> RefTable<T, C, FRAMES> {
             fresh: List::EMPTY,
             stale: List::EMPTY,
             kept: Ledger::EMPTY,
+            quotas: Quotas::UNLIMITED,
             policy,
             stale_due: 0,
             owner: PhantomData,
@@ -170,6 +189,16 @@ impl<T, C, const FRAMES: usize> RefTable<T, C, FRAMES> {
         Ok(())
     }
 
+    /// Lets an account have so many references in all, deferred ones included.
+    pub fn limit(&mut self, account: AccountId, quota: u32) {
+        self.quotas.limit(account, quota);
+    }
+
+    /// References that an account has, deferred ones included.
+    pub fn held(&self, account: AccountId) -> u32 {
+        self.quotas.held(account)
+    }
+
     fn reserved(&self) -> u32 {
         self.counters.total.min(RESERVED_ENTRIES)
     }
@@ -180,7 +209,8 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     ///
     /// `holder` tells to whom a reference's entry already grants something: a
     /// previous load of the module may have left pages which a peer still maps.
-    /// Such a reference goes to the deferred list instead of the free one.
+    /// Such a reference goes to the deferred list instead of the free one, as
+    /// nobody's, waiting since `now` in the caller's seconds.
     ///
     /// # Errors
     /// The chunk comes back when the table is full, or the chunk's length is no
@@ -188,6 +218,7 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     pub fn add_frame(
         &mut self,
         chunk: C,
+        now: u64,
         mut holder: impl FnMut(GrantRef) -> Option<Domid>,
     ) -> Result<(), C> {
         let Ok(len) = u32::try_from(chunk.len()) else {
@@ -210,35 +241,56 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         self.counters.total = end;
         self.counters.frames = self.counters.frames.saturating_add(1);
         for index in (first.max(RESERVED_ENTRIES)..end).rev() {
+            // As if nobody had had it until now.
+            let left = self.quotas.left(AccountId::NOBODY);
+            *left = left.saturating_sub(1);
             match holder(GrantRef(index)) {
-                Some(domid) => self.enter_deferred(index, domid, None),
+                Some(domid) => self.enter_deferred(index, domid, None, now),
                 None => self.enter_free(index),
             }
         }
         Ok(())
     }
 
-    /// Takes one free reference, the one most recently freed.
+    /// Takes one free reference for `account`, the one most recently freed.
     ///
     /// # Errors
     /// [`NoSpace`].
-    pub fn allocate(&mut self) -> Result<GrantRef, NoSpace> {
-        let index = self.take_free().ok_or(NoSpace { wanted: 1, free: 0 })?;
+    pub fn allocate(&mut self, account: AccountId) -> Result<GrantRef, NoSpace> {
+        if *self.quotas.left(account) == 0 {
+            return Err(NoSpace::Quota { wanted: 1, left: 0 });
+        }
+        let index = self
+            .take_free(account)
+            .ok_or(NoSpace::Table { wanted: 1, free: 0 })?;
+        let left = self.quotas.left(account);
+        *left = left.wrapping_sub(1);
         Ok(GrantRef(index))
     }
 
-    /// Fills `out` with free references: all of it or nothing.
+    /// Fills `out` with free references for `account`: all of it or nothing.
     ///
     /// # Errors
     /// [`NoSpace`]; `out` is unchanged.
-    pub fn allocate_many(&mut self, out: &mut [GrantRef]) -> Result<(), NoSpace> {
+    pub fn allocate_many(
+        &mut self,
+        account: AccountId,
+        out: &mut [GrantRef],
+    ) -> Result<(), NoSpace> {
         let free = self.free.len;
         let wanted = u32::try_from(out.len()).unwrap_or(u32::MAX);
+        let left = *self.quotas.left(account);
+        let Some(rest) = left.checked_sub(wanted) else {
+            return Err(NoSpace::Quota { wanted, left });
+        };
         if wanted > free {
-            return Err(NoSpace { wanted, free });
+            return Err(NoSpace::Table { wanted, free });
         }
+        *self.quotas.left(account) = rest;
         for place in out {
-            *place = self.allocate()?;
+            // As many are free.
+            let index = self.take_free(account);
+            *place = GrantRef(index.ok_or(NoSpace::Table { wanted, free: 0 })?);
         }
         Ok(())
     }
@@ -248,9 +300,13 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     /// # Errors
     /// [`NotInUse`].
     pub fn free(&mut self, gref: GrantRef) -> Result<(), NotInUse> {
+        let head = self.free.head;
         match self.slot(gref.0) {
             Some(slot) if matches!(slot.state, State::InUse) => {
-                self.enter_free(gref.0);
+                slot.state = State::Free;
+                slot.link = head;
+                let account = slot.account;
+                self.freed(gref.0, account);
                 Ok(())
             }
             _ => Err(NotInUse),
@@ -258,7 +314,7 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
     }
 
     /// Leaves a reference, and what owns its page, to the deferred list: the
-    /// peer, `domid`, still maps the page.
+    /// peer, `domid`, still maps the page. `now` is in the caller's seconds.
     ///
     /// # Errors
     /// [`NotInUse`], with the owner.
@@ -267,13 +323,37 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         gref: GrantRef,
         domid: Domid,
         owner: Option<T>,
+        now: u64,
     ) -> Result<(), (NotInUse, Option<T>)> {
         match self.slot(gref.0) {
             Some(slot) if matches!(slot.state, State::InUse) => {
-                self.enter_deferred(gref.0, domid, owner);
+                self.enter_deferred(gref.0, domid, owner, now);
                 Ok(())
             }
             _ => Err((NotInUse, owner)),
+        }
+    }
+
+    /// Adds to `usage`, of which there is one for each account, what waits in this frame. A walk, for people who look.
+    pub fn add_deferred(&self, frame: u32, usage: &mut [Usage]) {
+        let chunk = self.chunks.get(frame as usize).and_then(Option::as_ref);
+        for slot in chunk.into_iter().flat_map(|chunk| chunk.iter()) {
+            let (State::Deferred { since, .. }, Some(usage)) =
+                (&slot.state, usage.get_mut(slot.account.index()))
+            else {
+                continue;
+            };
+            let since = u64::from(*since);
+            usage.deferred = usage.deferred.saturating_add(1);
+            usage.oldest = Some(usage.oldest.map_or(since, |oldest| oldest.min(since)));
+        }
+    }
+
+    /// Says in `usage`, of which there is one for each account, what each has and may have.
+    pub fn add_held(&self, usage: &mut [Usage]) {
+        for (account, usage) in AccountId::all().zip(usage) {
+            usage.held = self.quotas.held(account);
+            usage.quota = self.quotas.quota(account);
         }
     }
 
@@ -285,6 +365,7 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         self.fresh = List::EMPTY;
         self.stale = List::EMPTY;
         self.kept = Ledger::EMPTY;
+        self.quotas = Quotas::UNLIMITED;
         self.counters = Counters::default();
         self.chunks.iter_mut().find_map(Option::take)
     }
@@ -304,28 +385,39 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         if let Some(slot) = self.slot(index) {
             slot.state = State::Free;
             slot.link = head;
-            self.free.head = index;
-            // No list is longer than the table.
-            self.free.len = self.free.len.wrapping_add(1);
+            let account = slot.account;
+            self.freed(index, account);
         }
     }
 
-    fn take_free(&mut self) -> Option<u32> {
+    /// `index` is the first of the free list, and no longer on `account`.
+    #[inline]
+    fn freed(&mut self, index: u32, account: AccountId) {
+        self.free.head = index;
+        // No list is longer than the table, and each reference was taken from its account once.
+        self.free.len = self.free.len.wrapping_add(1);
+        let left = self.quotas.left(account);
+        *left = left.wrapping_add(1);
+    }
+
+    fn take_free(&mut self, account: AccountId) -> Option<u32> {
         let index = self.free.head;
         let slot = self.slot(index)?;
         slot.state = State::InUse;
+        slot.account = account;
         self.free.head = slot.link;
         self.free.len = self.free.len.wrapping_sub(1);
         Some(index)
     }
 
-    fn enter_deferred(&mut self, index: u32, domid: Domid, owner: Option<T>) {
-        let account = self.kept.add(domid);
+    fn enter_deferred(&mut self, index: u32, domid: Domid, owner: Option<T>, now: u64) {
+        let keeper = self.kept.add(domid);
         if let Some(slot) = self.slot(index) {
             slot.state = State::Deferred {
                 owner,
+                since: u32::try_from(now).unwrap_or(u32::MAX),
                 tries: 0,
-                account,
+                keeper,
             };
             self.fresh = self.appended(self.fresh, index);
         }
@@ -359,153 +451,4 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::vec::Vec;
-
-    type Table = RefTable<u32, Vec<Slot<u32>>, 3>;
-
-    const PEER: Domid = Domid(7);
-
-    fn chunk(len: usize) -> Vec<Slot<u32>> {
-        (0..len).map(|_| Slot::new()).collect()
-    }
-
-    fn table(frames: usize, per_frame: usize) -> Table {
-        let mut table = Table::new(RevokePolicy::DEFAULT);
-        for _ in 0..frames {
-            table.add_frame(chunk(per_frame), |_| None).unwrap();
-        }
-        table
-    }
-
-    #[test]
-    fn empty_table_has_nothing() {
-        let mut table = table(0, 0);
-        assert_eq!(table.allocate(), Err(NoSpace { wanted: 1, free: 0 }));
-        assert_eq!(table.free(GrantRef(0)), Err(NotInUse));
-        assert_eq!(table.counters(), Counters::default());
-        assert_eq!(table.allocate_many(&mut []), Ok(()));
-    }
-
-    #[test]
-    fn reserved_entries_are_never_handed_out() {
-        let mut table = table(1, 16);
-        let mut all: Vec<u32> = (0..8).map(|_| table.allocate().unwrap().0).collect();
-        all.sort_unstable();
-        assert_eq!(all, (8..16).collect::<Vec<u32>>());
-        assert!(table.allocate().is_err());
-        for reserved in 0..RESERVED_ENTRIES {
-            assert_eq!(table.free(GrantRef(reserved)), Err(NotInUse));
-        }
-    }
-
-    #[test]
-    fn frames_smaller_than_the_reserved_range() {
-        let table = table(3, 4);
-        assert_eq!(table.counters().total, 12);
-        assert_eq!(table.counters().free, 4);
-    }
-
-    #[test]
-    fn bulk_is_all_or_nothing() {
-        let mut table = table(1, 16);
-        let mut out = [GrantRef(99); 9];
-        assert_eq!(
-            table.allocate_many(&mut out),
-            Err(NoSpace { wanted: 9, free: 8 })
-        );
-        assert_eq!(out, [GrantRef(99); 9]);
-        assert_eq!(table.counters().free, 8);
-        table.allocate_many(&mut out[..8]).unwrap();
-        assert_eq!(table.counters().free, 0);
-        assert_eq!(table.counters().in_use, 8);
-    }
-
-    #[test]
-    fn double_free_is_detected() {
-        let mut table = table(1, 16);
-        let gref = table.allocate().unwrap();
-        assert_eq!(table.free(gref), Ok(()));
-        assert_eq!(table.free(gref), Err(NotInUse));
-        assert_eq!(table.free(GrantRef(16)), Err(NotInUse));
-        assert_eq!(table.free(GrantRef(u32::MAX)), Err(NotInUse));
-        assert_eq!(table.counters().free, 8);
-    }
-
-    #[test]
-    fn deferred_reference_can_be_neither_freed_nor_deferred_again() {
-        let mut table = table(1, 16);
-        let gref = table.allocate().unwrap();
-        table.defer(gref, PEER, Some(1)).unwrap();
-        assert_eq!(table.free(gref), Err(NotInUse));
-        assert_eq!(table.defer(gref, PEER, Some(2)), Err((NotInUse, Some(2))));
-        assert_eq!(table.counters().deferred, 1);
-    }
-
-    #[test]
-    fn a_frame_of_an_odd_size_is_refused() {
-        for len in [0, 3, 12, 511] {
-            let mut table = table(0, 0);
-            assert!(table.add_frame(chunk(len), |_| None).is_err(), "{len}");
-            assert_eq!(table.counters(), Counters::default());
-        }
-    }
-
-    #[test]
-    fn every_reference_of_every_frame_is_one() {
-        for per_frame in [1, 2, 4, 512] {
-            let mut table = table(3, per_frame);
-            let mut all: Vec<u32> =
-                core::iter::from_fn(|| Some(table.allocate().ok()?.0)).collect();
-            all.sort_unstable();
-            assert_eq!(all, (8..3 * per_frame as u32).collect::<Vec<_>>());
-            assert_eq!(table.free(GrantRef(3 * per_frame as u32)), Err(NotInUse));
-            assert!(all.iter().all(|&gref| table.free(GrantRef(gref)).is_ok()));
-        }
-    }
-
-    #[test]
-    fn growth_stops_at_the_last_frame_and_keeps_its_size() {
-        let mut table = table(1, 16);
-        assert_eq!(table.add_frame(chunk(8), |_| None).unwrap_err().len(), 8);
-        assert!(table.add_frame(chunk(0), |_| None).is_err());
-        assert!(table.add_frame(chunk(24), |_| None).is_err());
-        table.add_frame(chunk(16), |_| None).unwrap();
-        table.add_frame(chunk(16), |_| None).unwrap();
-        assert!(table.add_frame(chunk(16), |_| None).is_err());
-        assert_eq!(table.counters().free, 40);
-        assert_eq!(table.counters().frames, 3);
-    }
-
-    #[test]
-    fn dismantled_table_gives_its_storage_back_and_nothing_else() {
-        let mut table = table(2, 16);
-        let gref = table.allocate().unwrap();
-        table.defer(gref, PEER, Some(5)).unwrap();
-        let chunks: Vec<_> = core::iter::from_fn(|| table.dismantle()).collect();
-        assert_eq!(chunks.len(), 2);
-        assert_eq!(table.counters(), Counters::default());
-        assert!(table.allocate().is_err());
-        assert_eq!(table.free(gref), Err(NotInUse));
-        let mut tick = table.begin_tick(100);
-        assert_eq!(table.step(&mut tick, |_| true), crate::Step::Done);
-        table.add_frame(chunk(16), |_| None).unwrap();
-        assert_eq!(table.counters().free, 8);
-    }
-
-    #[test]
-    fn references_of_a_previous_load_are_not_handed_out() {
-        let mut table = Table::new(RevokePolicy::DEFAULT);
-        table
-            .add_frame(chunk(16), |gref| {
-                matches!(gref.0, 0 | 9 | 11).then_some(PEER)
-            })
-            .unwrap();
-        assert_eq!(table.counters().deferred, 2);
-        let mut all = [GrantRef(0); 6];
-        table.allocate_many(&mut all).unwrap();
-        assert_eq!(all.map(|gref| gref.0), [8, 10, 12, 13, 14, 15]);
-        assert!(table.allocate().is_err());
-    }
-}
+mod tests;

@@ -54,6 +54,11 @@ report() {
   sed -n "s/^$2 //p" "/sys/kernel/debug/xenpv/$1"
 }
 
+# account NAME WHAT: what an account of grant references has of it: in_use, deferred, oldest or quota.
+account() {
+  report grant-accounts "$1" | sed -n "s/.*\\b$2 \\([^ ]*\\).*/\\1/p"
+}
+
 # self_test ROOM: runs the cases of xen-selftest.ko that a test of the kernel's inside needs.
 self_test() {
   insert xen-selftest "room=$1" || fail "the self-test: $(dmesg | grep 'xen_selftest.*FAILED')"

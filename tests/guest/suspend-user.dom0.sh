@@ -8,6 +8,14 @@
 learned() { hexdump -v -e '16/1 "%02x" "\n"' /sys/class/net/xenbr0/brforward; }
 announced() { learned | grep -q '^00163e000002..00'; }
 
+id=$(xl domid guest)
+grant-file share "$id" 4 >/tmp/refs &
+sharer=$!
+wait_for 10 [ -s /tmp/refs ]
+xenstore-write "/local/domain/$id/data/refs" "$(cat /tmp/refs)"
+sync_send refs
+memory=$(xl list guest | awk 'NR == 2 { print $3 }')
+
 sync_wait ready 600
 [ -n "$(learned)" ] || fail "the bridge tells nothing"
 leave_guest
@@ -16,3 +24,5 @@ meet_guest
 wait_for 30 announced
 sync_send restored
 sync_wait done 400
+kill -9 $sharer
+equal "the guest's memory" "$(xl list guest | awk 'NR == 2 { print $3 }')" "$memory"

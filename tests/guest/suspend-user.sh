@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: Over a save and restore processes keep watches and lose ports, what was unplugged is unplugged again, the interface announces itself
+# name: Over a save and restore processes keep watches and lose ports and grants, what was unplugged is unplugged again, the interface announces itself
 # load: none
 # timeout: 120
 # memory: 192
@@ -26,6 +26,23 @@ insert xen-vbd
 insert xen-vnif
 network
 equal "cards after unplug=all" "$(cards)" 0
+
+# Pages shared with dom0, and pages of dom0's: nothing of either is left in another domain.
+pages() { for name in in_use deferred foreign_pages foreign_waiting foreign_lost user_granted user_named user_expired; do printf '%s ' "$(report grants $name)"; done; }
+pages_are() { [ "$(pages)" = "$1 " ]; }
+connected() { [ -z "$(cat /sys/bus/xenpv/devices/v[bi]*/state | grep -v Connected)" ]; }
+wait_for 20 connected
+sync_wait refs 60
+before=$(report pages live)
+grants=$(pages)
+in_use=${grants%% *}
+grant-file share 0 4 >/tmp/shared &
+sharer=$!
+wait_for 10 [ -s /tmp/shared ]
+# shellcheck disable=SC2046 # many arguments
+hold grant-file hold 0 $(xenstore-read data/refs)
+mapper=$holder
+wait_for 10 pages_are "$((in_use + 4)) 0 4 0 0 4 4 0"
 
 hold event-file suspend
 events=$holder
@@ -53,6 +70,17 @@ kill $watcher $transaction
 cleared() { [ "$(report store user_files) $(report store user_watches) $(report store user_transactions)" = "0 0 0" ]; }
 wait_for 20 cleared
 echo "watches were registered anew"
+
+wait_for 20 pages_are "$((in_use + 4)) 0 4 0 0 4 4 8"
+equal "gntalloc's account" "$(account gntalloc in_use) $(account gntalloc deferred)" "4 0"
+kill -9 $sharer $mapper
+wait_for 20 pages_are "$in_use 0 0 0 0 0 0 0"
+as_before() { [ "$(report pages live)" = "$before" ]; }
+wait_for 20 as_before
+kernel_log "Xen does not unmap pages" && fail "pages of the old domain's peers are lost"
+# It works for those who come now.
+grant-file alloc || fail "grant-file alloc"
+echo "pages of processes were of no use any more, and all came back"
 
 echo 1 >/sys/bus/pci/rescan
 equal "cards after a look at the bus" "$(cards)" 0

@@ -59,10 +59,10 @@ impl Xen {
             .ok_or(XenError::EIO)
     }
 
-    /// XENMEM_current_reservation or XENMEM_maximum_reservation of this domain, in pages.
+    /// XENMEM_current_reservation or XENMEM_maximum_reservation of this domain, in pages, or its XENMEM_maximum_gpfn.
     fn pages(&self, command: u32) -> Result<u64> {
         let mut domain = sys::xen_memory_domain { domid: SELF };
-        // SAFETY: both commands read this structure.
+        // SAFETY: all three commands read this structure.
         unsafe { with::<MEMORY, _>(command, &mut domain) }
     }
 }
@@ -264,6 +264,10 @@ impl Hypervisor for Xen {
 
     fn maximum_reservation(&self) -> Result<u64> {
         self.pages(sys::XENMEM_maximum_reservation)
+    }
+
+    fn maximum_gfn(&self) -> Result<Gfn> {
+        self.pages(sys::XENMEM_maximum_gpfn).map(Gfn)
     }
 
     fn grant_query_size(&self) -> Result<GrantTableSize> {

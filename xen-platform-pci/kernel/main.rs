@@ -70,7 +70,8 @@ impl kernel::Module for Platform {
         let events = xen_events::start(parameters.upcall, intx, parameters.events);
         let events = step("event channels", events)?;
         let clock = step("clock", xen_clock::start())?;
-        let grants = step("grant table", xen_grants::start())?;
+        let grants = xen_grants::start(parameters.grant_version, parameters.grant_quota);
+        let grants = step("grant table", grants)?;
         // As late as may be: from here on nothing is expected to fail. Before the bus, for the devices' paravirtual twins.
         device_model.unplug(parameters.unplug)?;
         let bus = step("xenstore and bus", xen_bus::start())?;

@@ -33,6 +33,14 @@ static uint gntdev_limit = 65536;
 module_param(gntdev_limit, uint, 0444);
 MODULE_PARM_DESC(gntdev_limit, "Pages of other domains that a file of /dev/xen/gntdev may have (default 65536)");
 
+static char *grant_version = "auto";
+module_param(grant_version, charp, 0444);
+MODULE_PARM_DESC(grant_version, "Version of the grant table: auto (default; 1 unless the guest has frames above 16 TiB), 1, 2");
+
+static uint grant_quota;
+module_param(grant_quota, uint, 0444);
+MODULE_PARM_DESC(grant_quota, "Grant references that one device, or all files of /dev/xen/gntalloc, may have (default 0: half of what the table can have)");
+
 const char *xenpv_param_hypercall(void)
 {
 	return hypercall;
@@ -66,4 +74,14 @@ unsigned int xenpv_param_gntalloc_limit(void)
 unsigned int xenpv_param_gntdev_limit(void)
 {
 	return gntdev_limit;
+}
+
+unsigned int xenpv_param_grant_quota(void)
+{
+	return grant_quota;
+}
+
+const char *xenpv_param_grant_version(void)
+{
+	return grant_version;
 }

@@ -11,5 +11,7 @@ const char *xenpv_param_unplug(void);
 bool xenpv_param_unplug_force(void);
 unsigned int xenpv_param_gntalloc_limit(void);
 unsigned int xenpv_param_gntdev_limit(void);
+unsigned int xenpv_param_grant_quota(void);
+const char *xenpv_param_grant_version(void);
 
 #endif

@@ -15,6 +15,8 @@ extern "C" {
     fn xenpv_param_unplug_force() -> bool;
     fn xenpv_param_gntalloc_limit() -> u32;
     fn xenpv_param_gntdev_limit() -> u32;
+    fn xenpv_param_grant_quota() -> u32;
+    fn xenpv_param_grant_version() -> *const c_char;
 }
 
 /// What the parameters say.
@@ -30,6 +32,10 @@ pub(crate) struct Parameters {
     pub(crate) unplug: Wanted,
     /// `gntalloc_limit=`, `gntdev_limit=`
     pub(crate) grant_limits: xen_grant_files::Limits,
+    /// `grant_version=`
+    pub(crate) grant_version: xen_grants::Wanted,
+    /// `grant_quota=`
+    pub(crate) grant_quota: u32,
 }
 
 impl Parameters {
@@ -44,6 +50,9 @@ impl Parameters {
             events: events()?,
             unplug: unplug()?,
             grant_limits: grant_limits(),
+            grant_version: grant_version()?,
+            // SAFETY: The function reads a number that does not change.
+            grant_quota: unsafe { xenpv_param_grant_quota() },
         })
     }
 }
@@ -74,6 +83,17 @@ fn events() -> Result<xen_events::Abi> {
         b"2level" => Ok(xen_events::Abi::TwoLevel),
         b"fifo" => Ok(xen_events::Abi::Fifo),
         _ => Err(refused("events", value, "2level or fifo")),
+    }
+}
+
+fn grant_version() -> Result<xen_grants::Wanted> {
+    // SAFETY: As in `hypercall`.
+    let value = unsafe { CStr::from_char_ptr(xenpv_param_grant_version()) };
+    match value.to_bytes() {
+        b"auto" => Ok(xen_grants::Wanted::Auto),
+        b"1" => Ok(xen_grants::Wanted::Only(xen_grants::Version::V1)),
+        b"2" => Ok(xen_grants::Wanted::Only(xen_grants::Version::V2)),
+        _ => Err(refused("grant_version", value, "auto, 1 or 2")),
     }
 }
 

@@ -56,6 +56,31 @@ pub struct GrantEntryV1 {
     pub frame: u32,
 }
 
+/// An entry of version 2 for a whole page (`union grant_entry_v2`, its `full_page`).
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct GrantEntryV2 {
+    /// What is permitted.
+    pub flags: GrantFlags,
+    /// To whom.
+    pub domid: Domid,
+    _pad: u32,
+    /// The frame.
+    pub frame: u64,
+}
+
+const _: () = {
+    assert!(size_of::<GrantEntryV2>() == size_of::<sys::grant_entry_v2>());
+    assert!(offset_of!(GrantEntryV2, flags) == offset_of!(sys::grant_entry_header, flags));
+    assert!(offset_of!(GrantEntryV2, domid) == offset_of!(sys::grant_entry_header, domid));
+    assert!(
+        offset_of!(GrantEntryV2, frame) == offset_of!(sys::grant_entry_v2__bindgen_ty_1, frame)
+    );
+    assert!(size_of::<sys::grant_status_t>() == 2);
+};
+
 const _: () = {
     assert!(size_of::<GrantEntryV1>() == size_of::<sys::grant_entry_v1>());
     assert!(offset_of!(GrantEntryV1, flags) == offset_of!(sys::grant_entry_v1, flags));

@@ -193,6 +193,8 @@ pub trait Hypervisor {
     fn current_reservation(&self) -> Result<u64>;
     /// Pages that the domain may have (`XENMEM_maximum_reservation`).
     fn maximum_reservation(&self) -> Result<u64>;
+    /// The highest frame that the domain has anything at (`XENMEM_maximum_gpfn`).
+    fn maximum_gfn(&self) -> Result<Gfn>;
 
     /// Says how large the grant table is and can be (`GNTTABOP_query_size`).
     fn grant_query_size(&self) -> Result<GrantTableSize>;

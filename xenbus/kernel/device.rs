@@ -13,6 +13,7 @@ use kernel::{bindings, fmt, prelude::*};
 use linux::bus::{BusDevice, Carried, Number, Text};
 use linux::thread::WaitQueue;
 use xen_events::{DeviceEvents, EventChannel, EventHandler};
+use xen_grants::GrantAccount;
 use xen_sys::{Domid, XenbusState};
 use xenbus::device::DeviceName;
 
@@ -62,6 +63,7 @@ pub struct Device {
     pub(crate) wants: AtomicU32,
     pub(crate) violations: AtomicU64,
     events: Arc<DeviceEvents>,
+    grants: GrantAccount,
     /// When the state machine wants to hear of the time; 0 for never.
     pub(crate) deadline: AtomicU64,
     /// When to try again what the store did not do; 0 for never.
@@ -89,6 +91,7 @@ impl Device {
     pub(crate) fn new(shared: Arc<Shared>, names: Names) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             shared,
+            grants: GrantAccount::open(&names.name)?,
             name: names.name,
             devtype: names.devtype,
             id: names.id,
@@ -170,6 +173,11 @@ impl Device {
         handler: Arc<H>,
     ) -> Result<EventChannel> {
         EventChannel::alloc_unbound_of(&self.events, self.otherend_id(), name, handler)
+    }
+
+    /// What the device takes its grant references from, so that it cannot take those of all others.
+    pub fn grants(&self) -> &GrantAccount {
+        &self.grants
     }
 
     /// How often the backend broke the protocol.

@@ -30,6 +30,7 @@ pub enum Call {
     DecreaseReservation,
     CurrentReservation,
     MaximumReservation,
+    MaximumGfn,
     GrantQuerySize,
     GrantSetVersion,
     GrantGetVersion,

@@ -28,6 +28,8 @@ struct State {
     /// Frames of the guest without memory.
     holes: BTreeSet<Gfn>,
     next: u32,
+    /// A new domain has memory where the old one had mappings.
+    keeps_memory: bool,
     /// The unmapping with this number, counted from 0, fails.
     stuck: Option<u32>,
     unmapped: u32,
@@ -62,13 +64,37 @@ impl Foreign {
         (state.mapped.len(), state.holes.len())
     }
 
-    pub(crate) fn empty(&self, gfns: &[Gfn]) {
-        self.state().holes.extend(gfns);
+    /// A new domain is to have memory where the old one had mappings, and not holes.
+    pub fn keep_memory(&self) {
+        self.state().keeps_memory = true;
+    }
+
+    /// The domain is another one. Says how many pages of memory it has more than the old one.
+    pub(crate) fn forget(&self) -> u64 {
+        let mut state = self.state();
+        let mapped = core::mem::take(&mut state.mapped);
+        if state.keeps_memory {
+            return mapped.len() as u64;
+        }
+        state.holes.extend(mapped.into_values());
+        0
+    }
+
+    /// Takes the memory of as many of `gfns` as have some, up to the first that has none.
+    pub(crate) fn empty(&self, gfns: &[Gfn]) -> usize {
+        let mut state = self.state();
+        let with_memory = gfns.iter().take_while(|gfn| state.holes.insert(**gfn));
+        with_memory.count()
     }
 
     pub(crate) fn fill(&self, gfns: &[Gfn]) {
         let mut state = self.state();
         for gfn in gfns {
+            // Xen ends such a domain.
+            assert!(
+                !state.mapped.values().any(|at| at == gfn),
+                "memory over a mapping at {gfn:?}"
+            );
             state.holes.remove(gfn);
         }
     }

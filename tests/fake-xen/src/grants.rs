@@ -3,18 +3,23 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use grant_table::{
-    Access, Counters, NoSpace, RefTable, RevokePolicy, Slot, Step, ENTRIES_PER_FRAME,
+    choose_version, Access, AccountId, Counters, EntryRef, Layout, NoSpace, RefTable, RevokePolicy,
+    Slot, Step, Version, Wanted,
 };
-use xen_sys::{Domid, GrantRef, Hypervisor, PhysmapSpace, Result, XenError};
+use xen_sys::{Domid, GrantRef, Hypervisor, Result, XenError};
 
 use crate::memory::{GuestPage, MAX_FRAMES};
 use crate::xen::{FakeXen, GRANT_FRAMES_GFN};
 
 type Table = RefTable<GuestPage, Vec<Slot<GuestPage>>, MAX_FRAMES>;
 
+/// Frames that there is room for, those of version 2's marks included.
+const ROOM: u32 = MAX_FRAMES as u32 + 1;
+
 /// The guest's grant table.
 pub struct Grants {
     xen: Arc<FakeXen>,
+    layout: Layout,
     table: Mutex<Table>,
 }
 
@@ -24,27 +29,38 @@ impl Grants {
     /// # Errors
     /// Those of the hypercalls; what was mapped is unmapped then.
     pub fn new(xen: &Arc<FakeXen>, frames: u32) -> Result<Arc<Self>> {
-        xen.grant_set_version(1)?;
+        Self::with_version(xen, frames, Wanted::Only(Version::V1))
+    }
+
+    /// As [`Self::new`], with a version of one's own choice.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn with_version(xen: &Arc<FakeXen>, frames: u32, wanted: Wanted) -> Result<Arc<Self>> {
+        let version = choose_version(&**xen, wanted)?.version;
         let size = xen.grant_query_size()?;
         if frames > size.max_frames {
             return Err(XenError::ENOSPC);
         }
         let grants = Arc::new(Self {
             xen: xen.clone(),
+            layout: Layout::new(version, GRANT_FRAMES_GFN[0], ROOM, size.max_frames),
             table: Mutex::new(RefTable::new(RevokePolicy::DEFAULT)),
         });
         for frame in 0..frames {
-            xen.add_to_physmap(
-                PhysmapSpace::GrantTable(frame),
-                GRANT_FRAMES_GFN[frame as usize],
-            )?;
-            let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
+            grants.layout.add_frame(&**xen, frame)?;
+            let chunk = (0..version.entries_per_frame()).map(|_| Slot::new());
             let entry = |gref| grants.xen.memory.entry(gref);
-            let holder = |gref| Some(entry(gref).filter(|entry| entry.is_busy())?.grantee());
-            let added = grants.table().add_frame(chunk, holder);
+            let holder = |gref| Some(entry(gref).filter(EntryRef::is_busy)?.grantee());
+            let added = grants.table().add_frame(chunk.collect(), 0, holder);
             assert!(added.is_ok(), "the table takes as many frames as Xen has");
         }
         Ok(grants)
+    }
+
+    /// Where the table is, and how it is laid out.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -68,7 +84,7 @@ impl Grants {
         domid: Domid,
         access: Access,
     ) -> core::result::Result<Granted, (NoSpace, GuestPage)> {
-        let gref = match self.table().allocate() {
+        let gref = match self.table().allocate(AccountId::NOBODY) {
             Ok(gref) => gref,
             Err(error) => return Err((error, page)),
         };
@@ -153,7 +169,7 @@ impl Granted {
             return Some(page);
         }
         let mut table = self.grants.table();
-        let deferred = table.defer(self.gref, self.domid, Some(page));
+        let deferred = table.defer(self.gref, self.domid, Some(page), 0);
         assert!(deferred.is_ok(), "in use until now");
         None
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The guest's pages, and what a backend can do with those that are granted to it.
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use grant_table::{Entry, ENTRIES_PER_FRAME};
+use grant_table::{Entries, Entry, EntryRef, EntryV2, Status, TableV2, ENTRIES_PER_FRAME};
 use ring::SharedMemory;
 use xen_sys::{Domid, Gfn, GrantRef, PAGE_SIZE};
 
@@ -25,7 +26,10 @@ struct State {
 
 /// The guest's memory as Xen knows it.
 pub(crate) struct Memory {
-    entries: Vec<Entry>,
+    v1: Vec<Entry>,
+    /// Half as many of version 2, made when they are asked for.
+    v2: OnceLock<Entries<'static>>,
+    is_v2: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -33,13 +37,42 @@ impl Memory {
     pub(crate) fn new() -> Self {
         let count = MAX_FRAMES * ENTRIES_PER_FRAME as usize;
         Self {
-            entries: (0..count).map(|_| Entry::unused()).collect(),
+            v1: (0..count).map(|_| Entry::unused()).collect(),
+            v2: OnceLock::new(),
+            is_v2: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
 
-    pub(crate) fn entry(&self, gref: GrantRef) -> Option<&Entry> {
-        self.entries.get(gref.0 as usize)
+    pub(crate) fn entry(&self, gref: GrantRef) -> Option<EntryRef<'_>> {
+        match self.is_v2.load(Ordering::Relaxed) {
+            true => self.v2.get()?.get(gref),
+            false => Some(EntryRef::V1(gref, self.v1.get(gref.0 as usize)?)),
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = EntryRef<'_>> {
+        (0..).map_while(|gref| self.entry(GrantRef(gref)))
+    }
+
+    /// The table has entries of this version from now on, none of which grants anything.
+    pub(crate) fn set_version(&self, version: u32) {
+        if version == 2 {
+            self.v2.get_or_init(|| {
+                let count = self.v1.len() / 2;
+                let entries: Vec<_> = (0..count).map(|_| EntryV2::unused()).collect();
+                let status: Vec<_> = (0..count).map(|_| Status::unused()).collect();
+                let (entries, status) = (entries.leak(), status.leak());
+                Entries::V2(TableV2 { entries, status })
+            });
+        }
+        self.is_v2.store(version == 2, Ordering::Relaxed);
+        self.entries().for_each(|entry| entry.forget());
+    }
+
+    /// Whether a peer has anything mapped.
+    pub(crate) fn is_mapped(&self) -> bool {
+        !self.state().mapped.is_empty()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,14 +92,14 @@ impl Memory {
 
     /// A page is no longer the guest's own: nobody may have a grant of it.
     fn release(&self, gfn: Gfn) {
-        let granted = (0u32..)
-            .zip(&self.entries)
-            .find(|(_, entry)| entry.is_busy() && entry.peer_frame() == gfn);
+        let granted = self
+            .entries()
+            .find(|entry| entry.is_busy() && entry.peer_frame() == gfn);
         let mut state = self.state();
         state.pages.remove(&gfn.0);
         let mapped = state.mapped.iter().find(|(_, of)| of.1 == gfn);
         let mapped = mapped.map(|(gref, _)| *gref);
-        let granted = granted.map(|(gref, _)| gref);
+        let granted = granted.map(|entry| entry.gref().0);
         if let Some(gref) = mapped.or(granted) {
             let what = if mapped.is_some() {
                 "mapped"
@@ -80,7 +113,7 @@ impl Memory {
 
     /// The grant table is a new domain's: nothing is granted or mapped.
     pub(crate) fn forget_grants(&self) {
-        self.entries.iter().for_each(Entry::forget);
+        self.set_version(1);
         self.state().mapped.clear();
     }
 
@@ -93,21 +126,18 @@ impl Memory {
     }
 
     pub(crate) fn granted(&self) -> Vec<GrantRef> {
-        let entries = (0u32..).zip(&self.entries);
-        entries
-            .filter(|(_, entry)| entry.is_busy())
-            .map(|(gref, _)| GrantRef(gref))
-            .collect()
+        let busy = self.entries().filter(EntryRef::is_busy);
+        busy.map(|entry| entry.gref()).collect()
     }
 
     fn map(&self, gref: GrantRef, me: Domid, write: bool) -> Option<SharedMemory> {
         let frame = self.entry(gref)?.peer_map(me, write)?;
         let mut state = self.state();
         let of = state.mapped.entry(gref.0).or_default();
-        *of = (of.0 + 1, Gfn(frame.into()));
-        let page = state.pages.get(&u64::from(frame)).cloned();
+        *of = (of.0 + 1, frame);
+        let page = state.pages.get(&frame.0).cloned();
         if page.is_none() {
-            let text = format!("reference {gref} grants frame {frame:#x}, which is no page");
+            let text = format!("reference {gref} grants frame {frame}, which is no page");
             state.findings.push(text);
         }
         page

@@ -34,6 +34,8 @@ struct State {
     physmap: BTreeMap<Gfn, PhysmapSpace>,
     grant_frames: u32,
     grant_version: u32,
+    max_grant_version: u32,
+    maximum_gfn: Gfn,
     reservation: u64,
     maximum: u64,
     /// Where the guest has asked for memory.
@@ -76,6 +78,8 @@ impl FakeXen {
                 physmap: BTreeMap::new(),
                 grant_frames: 1,
                 grant_version: 1,
+                max_grant_version: 2,
+                maximum_gfn: Gfn(0xfffff),
                 reservation: pages,
                 maximum: pages * 2,
                 populated: BTreeSet::new(),
@@ -192,6 +196,16 @@ impl FakeXen {
         self.state().params.get(&index).copied()
     }
 
+    /// Lets Xen have no version of the grant table but 1.
+    pub fn refuse_grant_v2(&self) {
+        self.state().max_grant_version = 1;
+    }
+
+    /// The highest frame of the guest is this one.
+    pub fn set_maximum_gfn(&self, gfn: Gfn) {
+        self.state().maximum_gfn = gfn;
+    }
+
     /// The vector that tells a vCPU of events, 0 for none.
     pub fn vector(&self, vcpu: usize) -> u8 {
         self.channels.vector(vcpu)
@@ -201,7 +215,9 @@ impl FakeXen {
     fn become_another(&self) {
         self.channels.forget();
         self.memory.forget_grants();
+        let more = self.foreign.forget();
         let mut state = self.state();
+        state.reservation += more;
         state.domain += 1;
         state.params.insert(hvm::PARAM_CALLBACK_IRQ, 0);
         state.physmap.clear();
@@ -346,6 +362,11 @@ impl Hypervisor for FakeXen {
     fn add_to_physmap(&self, space: PhysmapSpace, gfn: Gfn) -> Result {
         self.faults.enter(Call::AddToPhysmap)?;
         let mut state = self.state();
+        if let PhysmapSpace::GrantStatus(_) = space {
+            if state.grant_version != 2 {
+                return Err(XenError::EINVAL);
+            }
+        }
         if let PhysmapSpace::GrantTable(frame) = space {
             if frame as usize >= MAX_FRAMES {
                 return Err(XenError::EINVAL);
@@ -382,8 +403,8 @@ impl Hypervisor for FakeXen {
         self.faults.enter(Call::DecreaseReservation)?;
         let mut state = self.state();
         let done = gfns.len().min(state.reservation as usize);
+        let done = self.foreign.empty(&gfns[..done]);
         state.reservation -= done as u64;
-        self.foreign.empty(&gfns[..done]);
         Ok(done)
     }
 
@@ -395,6 +416,11 @@ impl Hypervisor for FakeXen {
     fn maximum_reservation(&self) -> Result<u64> {
         self.faults.enter(Call::MaximumReservation)?;
         Ok(self.state().maximum)
+    }
+
+    fn maximum_gfn(&self) -> Result<Gfn> {
+        self.faults.enter(Call::MaximumGfn)?;
+        Ok(self.state().maximum_gfn)
     }
 
     fn grant_query_size(&self) -> Result<GrantTableSize> {
@@ -410,7 +436,17 @@ impl Hypervisor for FakeXen {
         if !(1..=2).contains(&version) {
             return Err(XenError::EINVAL);
         }
-        self.state().grant_version = version;
+        let mut state = self.state();
+        if state.max_grant_version == 1 {
+            return Err(XenError::ENOSYS);
+        }
+        if state.grant_version != version {
+            if self.memory.is_mapped() {
+                return Err(XenError::EBUSY);
+            }
+            self.memory.set_version(version);
+        }
+        state.grant_version = version;
         Ok(version)
     }
 

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fake_xen::{Call, FakeXen};
-use grant_table::foreign::{give_back, map, ForeignPage, Frame, Left};
+use grant_table::foreign::{give_back, lose, map, ForeignPage, Frame, Left};
 use grant_table::Access;
-use xen_sys::{Domid, Gfn, GrantRef, XenError};
+use xen_sys::{Domid, Gfn, GrantRef, Hypervisor, XenError};
 
 const PEER: Domid = Domid(3);
 /// More than one batch.
@@ -255,5 +255,56 @@ fn pages_and_references_are_as_many() {
     assert_eq!(scene.map(), Err(XenError::EINVAL));
     assert_eq!(scene.xen.foreign().mapped_and_empty(), (PAGES, 0));
     assert_eq!(scene.give_back(), Left::default());
+    assert_eq!(scene.end(), 0);
+}
+
+/// In the domain that goes on from this one there are no mappings; their frames have memory or not.
+#[test]
+fn in_another_domain_all_pages_have_their_memory_again() {
+    for keeps_memory in [false, true] {
+        for nth in 0.. {
+            let mut scene = Scene::new();
+            let all = scene.xen.current_reservation().unwrap();
+            scene.map().unwrap();
+            if keeps_memory {
+                scene.xen.foreign().keep_memory();
+            }
+            scene.xen.sched_suspend().unwrap();
+            lose(&mut scene.pages);
+            assert!(scene.pages.iter().all(|page| page.mapped().is_none()));
+            // A process has them still.
+            scene.fate.used.set(true);
+            assert_eq!(scene.give_back().waiting, PAGES);
+            scene.fate.used.set(false);
+            scene.xen.faults().fail_after(nth, XenError::EFAULT);
+            let first = scene.give_back();
+            assert_eq!(first.lost, 0);
+            let planned = scene.xen.faults().heal();
+            assert_eq!(scene.give_back(), Left::default(), "call {nth}");
+            assert_eq!(scene.xen.foreign().mapped_and_empty(), (0, 0));
+            assert_eq!(scene.xen.current_reservation(), Ok(all));
+            assert_eq!(scene.end(), 0);
+            if planned {
+                assert!(nth > 40, "the plan was never carried out");
+                break;
+            }
+        }
+    }
+}
+
+/// What was lost in one domain, and what was mapped in the new one before anybody knew of it.
+#[test]
+fn another_domain_comes_in_between() {
+    let mut scene = Scene::new();
+    scene.map().unwrap();
+    scene.xen.foreign().stick(7);
+    assert_eq!(scene.give_back().lost, 1);
+    scene.xen.sched_suspend().unwrap();
+    lose(&mut scene.pages);
+    assert_eq!(scene.give_back(), Left::default());
+    scene.map().unwrap();
+    lose(&mut scene.pages);
+    assert_eq!(scene.give_back(), Left::default());
+    assert_eq!(scene.xen.foreign().mapped_and_empty(), (0, 0));
     assert_eq!(scene.end(), 0);
 }

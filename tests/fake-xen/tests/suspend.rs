@@ -6,6 +6,7 @@ use common::block::End;
 use common::device::World;
 use event_channel::{remake, Upcalls};
 use fake_xen::{BlkbackDriver, Call, FakeXen, Mapping, BACKEND, GRANT_FRAMES_GFN};
+use grant_table::{Layout, Version};
 use xen_sys::{hvm, Gfn, Hypervisor, Suspended, VcpuId, XenError, XenbusState as S};
 use xenbus::frontend::Input;
 
@@ -31,6 +32,10 @@ fn with_requests(world: &mut World) -> Vec<u64> {
     (first..disk.submitted).collect()
 }
 
+fn layout() -> Layout {
+    Layout::new(Version::V1, GRANT_FRAMES_GFN[0], 9, 9)
+}
+
 /// What the platform module makes anew, in its order.
 fn remake_all(xen: &FakeXen) -> Result<(), XenError> {
     let upcalls = Upcalls {
@@ -41,7 +46,7 @@ fn remake_all(xen: &FakeXen) -> Result<(), XenError> {
     let vcpus = [upcalls].into_iter();
     let callback = hvm::CALLBACK_PRESENT;
     let events = remake(xen, SHARED_INFO, xen.ports(), vcpus, callback);
-    let grants = grant_table::remake(xen, FRAMES, |frame| GRANT_FRAMES_GFN[frame as usize]);
+    let grants = grant_table::remake(xen, &layout(), FRAMES);
     events.and(grants.map(drop))
 }
 
@@ -181,7 +186,7 @@ fn one_that_fails_changes_nothing() {
 fn a_smaller_grant_table() {
     let xen = FakeXen::new(1, 100);
     assert_eq!(xen.sched_suspend(), Ok(Suspended::Resumed));
-    let place = |frame| Gfn(0xfe704 + u64::from(frame));
-    assert_eq!(grant_table::remake(&*xen, 9, place), Err(XenError::EINVAL));
-    assert_eq!(grant_table::remake(&*xen, 4, place), Ok(4));
+    let remade = |frames| grant_table::remake(&*xen, &layout(), frames);
+    assert_eq!(remade(9), Err(XenError::EINVAL));
+    assert_eq!(remade(4), Ok(4));
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Grant references and entries.
-use grant_table::{Access, Entry, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME};
+use std::hint::black_box;
+
+use grant_table::{
+    Access, AccountId, Directory, Entry, EntryRef, RefTable, RevokePolicy, Slot, ENTRIES_PER_FRAME,
+};
 use xen_sys::{Domid, Gfn, GrantRef};
 
 use crate::c::{CGrants, MOST_REFERENCES};
@@ -12,7 +16,10 @@ pub const FRAMES: u32 = 4;
 /// A table as the kernel half has it, with the entries of the same frames.
 pub struct Grants {
     table: RefTable<[u64; 2], Vec<Slot<[u64; 2]>>, 252>,
-    entries: Vec<Entry>,
+    /// As whoever has a reference has its entry: of version 1, which the code does not know beforehand.
+    entries: Vec<EntryRef<'static>>,
+    /// A device's.
+    account: AccountId,
 }
 
 impl Default for Grants {
@@ -27,25 +34,31 @@ impl Grants {
         let mut table = RefTable::new(RevokePolicy::DEFAULT);
         for _ in 0..FRAMES {
             let chunk = (0..ENTRIES_PER_FRAME).map(|_| Slot::new()).collect();
-            assert!(table.add_frame(chunk, |_| None).is_ok());
+            assert!(table.add_frame(chunk, 0, |_| None).is_ok());
         }
+        let account = Directory::new().open((), |account| table.held(account));
+        table.limit(account, FRAMES * ENTRIES_PER_FRAME);
         let entries = (0..FRAMES * ENTRIES_PER_FRAME).map(|_| Entry::unused());
+        let entries: Vec<_> = entries.collect();
+        let entries = (0..).map(GrantRef).zip(entries.leak());
+        let entries = entries.map(|(reference, entry)| EntryRef::V1(reference, entry));
         Self {
             table,
-            entries: entries.collect(),
+            entries: black_box(entries.collect()),
+            account,
         }
     }
 
     /// One free reference.
     #[inline(never)]
     pub fn allocate(&mut self) -> Option<GrantRef> {
-        self.table.allocate().ok()
+        self.table.allocate(self.account).ok()
     }
 
     /// Fills `out` with free references, if there are as many.
     #[inline(never)]
     pub fn allocate_many(&mut self, out: &mut [GrantRef]) -> bool {
-        self.table.allocate_many(out).is_ok()
+        self.table.allocate_many(self.account, out).is_ok()
     }
 
     /// Gives a reference back.

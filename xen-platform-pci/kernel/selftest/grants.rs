@@ -8,7 +8,7 @@ use kernel::prelude::*;
 use kernel::time::{delay::fsleep, Delta};
 use linux::memremap::Mapping;
 use linux::page::{self, Page};
-use xen_grants::{Access, FreeRef, Granted};
+use xen_grants::{Access, FreeRef, GrantAccount, Granted};
 use xen_sys::{Domid, GrantRef};
 
 pub(crate) const CASES: &[Case] = &[
@@ -17,6 +17,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "grants: a mapped page is deferred until the peer lets go",
         deferred,
+    ),
+    (
+        "grants: an account has its quota and leaves the rest to others",
+        quota,
     ),
     (
         "grants: all references of all frames can be had",
@@ -29,9 +33,26 @@ const PEER: Domid = Domid(0);
 
 /// First entry of the table: the guest frame where xen_grants puts it, times the page size.
 const TABLE: u64 = 0xfe704 << 12;
-const ENTRY_BYTES: usize = 8;
+
+/// Bytes of an entry.
+fn entry_bytes() -> usize {
+    match is_v2() {
+        true => 16,
+        false => 8,
+    }
+}
+
+fn is_v2() -> bool {
+    xen_grants::counters().version == 2
+}
+
 /// `GTF_reading` of `xen/include/public/grant_table.h`.
 const READING: u16 = 8;
+
+/// Entries of a frame.
+fn per_frame() -> u32 {
+    4096 / entry_bytes() as u32
+}
 
 fn free() -> u32 {
     xen_grants::counters().table.free
@@ -69,7 +90,7 @@ fn bulk() -> Result<(), Failure> {
     ensure(many.len() == 1000, "another number than asked for")?;
     let table = xen_grants::counters();
     drop(many);
-    let impossible = (table.max_frames as usize).saturating_mul(512);
+    let impossible = (table.max_frames as usize).saturating_mul(per_frame() as usize);
     let refused = xen_grants::allocate_many(impossible);
     ensure(
         refused.is_err_and(|error| error == ENOSPC),
@@ -105,19 +126,81 @@ fn deferred() -> Result<(), Failure> {
         "a mapped page was freed later",
     )?;
     entry.unmark();
+    wait_until(|| {
+        xen_grants::counters().table.deferred == before.deferred && page::live() == pages_before
+    })?;
+    let after = xen_grants::counters().table;
+    ensure(after.in_use == before.in_use, "the reference was not freed")?;
+    ensure(page::live() == pages_before, "the page was not freed")
+}
+
+/// An account as a device has one.
+fn account() -> Result<GrantAccount, Failure> {
+    GrantAccount::open(c"selftest").map_err(|_| Failure::new("no account"))
+}
+
+/// Takes all that an account may have.
+fn take_all(account: &GrantAccount) -> Result<KVVec<FreeRef>, Failure> {
+    let mut taken = KVVec::new();
+    loop {
+        match account.allocate() {
+            Ok(reference) => taken
+                .push(reference, GFP_KERNEL)
+                .map_err(|_| Failure::new("no memory"))?,
+            Err(error) => {
+                ensure(error == ENOSPC, "the error is another one")?;
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+fn quota() -> Result<(), Failure> {
+    let before = xen_grants::counters();
+    let account_of_ours = account()?;
+    let mut taken = take_all(&account_of_ours)?;
+    // The table has grown by now, and may have come to pages of an earlier load.
+    let kept = xen_grants::counters().table.deferred;
+    let quota = taken.len();
+    let all = (before.max_frames as usize).saturating_mul(per_frame() as usize);
+    ensure(quota != 0 && quota <= all / 2, "the quota is not kept")?;
+    let one = account_of_ours.allocate_many(1);
+    ensure(one.is_err(), "one more than the quota")?;
+    drop(allocate()?);
+    // A page that the peer keeps goes on counting, also when the device goes and comes back.
+    let Some(reference) = taken.pop() else {
+        return Err(Failure::new("nothing was taken"));
+    };
+    let granted = Granted::page(reference, new_page()?, PEER, Access::ReadWrite);
+    let entry = Entry::of(granted.gref())?;
+    entry.mark_mapped();
+    ensure(granted.end().is_none(), "a mapped page came back")?;
+    drop(taken);
+    drop(account_of_ours);
+    let account_of_ours = account()?;
+    let fewer = take_all(&account_of_ours)?;
+    ensure(
+        fewer.len() == quota.saturating_sub(1),
+        "a deferred page does not count",
+    )?;
+    drop(fewer);
+    entry.unmark();
+    wait_until(|| xen_grants::counters().table.deferred == kept)?;
+    ensure(
+        take_all(&account_of_ours)?.len() == quota,
+        "the peer let go and the account does not know",
+    )
+}
+
+/// Waits until what a round of retries brings about is there.
+fn wait_until(holds: impl Fn() -> bool) -> Result<(), Failure> {
     for _ in 0..100 {
-        if xen_grants::counters().table.deferred == before.deferred {
-            break;
+        if holds() {
+            return Ok(());
         }
         fsleep(Delta::from_millis(100));
     }
-    let after = xen_grants::counters().table;
-    ensure(
-        after.deferred == before.deferred,
-        "the peer let go and nobody noticed",
-    )?;
-    ensure(after.in_use == before.in_use, "the reference was not freed")?;
-    ensure(page::live() == pages_before, "the page was not freed")
+    Err(Failure::new("the peer let go and nobody noticed"))
 }
 
 fn exhaustion() -> Result<(), Failure> {
@@ -149,7 +232,7 @@ fn exhaustion() -> Result<(), Failure> {
         .saturating_add(full.table.deferred)
         .saturating_add(8);
     ensure(
-        all == full.max_frames.saturating_mul(512),
+        all == full.max_frames.saturating_mul(per_frame()),
         "not as many references as the frames hold",
     )?;
     taken.truncate(taken.len().saturating_sub(1));
@@ -161,7 +244,9 @@ fn exhaustion() -> Result<(), Failure> {
 
 /// Leaves a page to the deferred list that seems to be mapped for ever.
 pub(crate) fn leave() -> Result<(), Failure> {
-    let granted = Granted::page(allocate()?, new_page()?, PEER, Access::ReadWrite);
+    let reference = account()?.allocate();
+    let reference = reference.map_err(|_| Failure::new("no reference"))?;
+    let granted = Granted::page(reference, new_page()?, PEER, Access::ReadWrite);
     let gref = granted.gref();
     Entry::of(gref)?.mark_mapped();
     ensure(granted.end().is_none(), "a mapped page came back")?;
@@ -172,7 +257,7 @@ pub(crate) fn leave() -> Result<(), Failure> {
 /// Ends what [`leave`] began.
 pub(crate) fn release(gref: u32) -> Result {
     let entry = Entry::of(GrantRef(gref)).map_err(|_| ENOMEM)?;
-    if entry.flags() & READING == 0 {
+    if !entry.is_mapped() {
         pr_err!("the page of reference {gref} does not seem to be mapped\n");
         return Err(EINVAL);
     }
@@ -182,38 +267,67 @@ pub(crate) fn release(gref: u32) -> Result {
 
 /// An entry of the shared table, to play Xen's part on behalf of a peer: to say that the page is mapped.
 struct Entry {
-    table: Mapping,
-    offset: usize,
+    flags: Word,
+    /// Where Xen says whether the page is mapped, if not among the flags.
+    status: Option<Word>,
 }
 
 impl Entry {
     fn of(gref: GrantRef) -> Result<Self, Failure> {
-        let bytes = (gref.0 as usize).saturating_mul(ENTRY_BYTES);
+        let index = gref.0 as usize;
+        let flags = Word::at(TABLE, index.saturating_mul(entry_bytes()))?;
+        // Behind the place of the last frame of entries.
+        let frames = u64::from(xen_grants::counters().max_frames);
+        let marks = TABLE.saturating_add(frames.saturating_mul(4096));
+        let status = is_v2().then(|| Word::at(marks, index.saturating_mul(2)));
+        Ok(Self {
+            flags,
+            status: status.transpose()?,
+        })
+    }
+
+    fn status(&self) -> &AtomicU16 {
+        self.status.as_ref().unwrap_or(&self.flags).get()
+    }
+
+    fn flags(&self) -> u16 {
+        self.flags.get().load(Ordering::SeqCst)
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.status().load(Ordering::SeqCst) & READING != 0
+    }
+
+    fn mark_mapped(&self) {
+        self.status().fetch_or(READING, Ordering::SeqCst);
+    }
+
+    fn unmark(&self) {
+        self.status().fetch_and(!READING, Ordering::SeqCst);
+    }
+}
+
+/// 16 bits in a frame of the table.
+struct Word {
+    frame: Mapping,
+    offset: usize,
+}
+
+impl Word {
+    fn at(table: u64, bytes: usize) -> Result<Self, Failure> {
         let frame = (bytes / 4096).saturating_mul(4096);
-        let table = Mapping::new(TABLE.saturating_add(frame as u64), 4096)
+        let frame = Mapping::new(table.saturating_add(frame as u64), 4096)
             .map_err(|_| Failure::new("the table cannot be mapped"))?;
         Ok(Self {
-            table,
+            frame,
             offset: bytes % 4096,
         })
     }
 
-    fn word(&self) -> &AtomicU16 {
-        let word = self.table.as_ptr().as_ptr().wrapping_add(self.offset);
-        // SAFETY: The offset is that of an entry inside the mapped frame, and its first 16 bits are aligned. Everyone
-        // else who touches them does so by atomic operations.
+    fn get(&self) -> &AtomicU16 {
+        let word = self.frame.as_ptr().as_ptr().wrapping_add(self.offset);
+        // SAFETY: The offset is that of 16 aligned bits inside of the mapped frame. Everyone else who touches them does so
+        // by atomic operations.
         unsafe { AtomicU16::from_ptr(word.cast()) }
-    }
-
-    fn flags(&self) -> u16 {
-        self.word().load(Ordering::SeqCst)
-    }
-
-    fn mark_mapped(&self) {
-        self.word().fetch_or(READING, Ordering::SeqCst);
-    }
-
-    fn unmark(&self) {
-        self.word().fetch_and(!READING, Ordering::SeqCst);
     }
 }
