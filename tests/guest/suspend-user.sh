@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: Over a save and restore processes keep watches and lose ports, what was unplugged is unplugged again, the interface announces itself
+# name: Over a save and restore processes keep watches and lose ports, the clocks are right, what was unplugged is unplugged again, the interface announces itself
 # load: none
-# timeout: 120
+# timeout: 150
 # memory: 192
 # emulated: yes
 . ./lib.sh
@@ -33,9 +33,19 @@ hold store-file transaction-and-wait
 transaction=$holder
 xenstore-watch data/greeting >/tmp/seen &
 watcher=$!
+# tell_time WHEN: for dom0 to compare.
+tell_time() {
+  sync_wait "$1" 900
+  xenstore-write data/time "$(date +%s)"
+  sync_send "$1-told"
+}
+hold clocks
+clocks=$holder
 seen() { [ "$(wc -l </tmp/seen)" -ge "$1" ]; }
 wait_for 10 seen 1
 sync_send ready
+tell_time before
+tell_time after
 sync_wait restored 900
 resumed() { [ "$(report suspends resumed)" = 1 ]; }
 wait_for 20 resumed
@@ -53,6 +63,10 @@ kill $watcher $transaction
 cleared() { [ "$(report store user_files) $(report store user_watches) $(report store user_transactions)" = "0 0 0" ]; }
 wait_for 20 cleared
 echo "watches were registered anew"
+
+kill $clocks
+wait $clocks || fail "a clock went back"
+echo "the clocks that go forward did, and the wall clock is dom0's"
 
 echo 1 >/sys/bus/pci/rescan
 equal "cards after a look at the bus" "$(cards)" 0
