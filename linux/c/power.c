@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Ending the system, and its magic keys. See linux/src/power.rs. */
+/* Ending the system, and its magic keys; making room for another kernel. See linux/src/power.rs. */
 #include <linux/kernel.h>
+#include <linux/notifier.h>
 #include <linux/reboot.h>
+#include <linux/string.h>
 #include <linux/sysrq.h>
 
 #include "xenpv.h"
@@ -22,6 +24,31 @@ bool xenpv_restart(void)
 		return false;
 	orderly_reboot();
 	return true;
+}
+
+static void (*xenpv_kexec_hook)(void);
+
+static int xenpv_reboot(struct notifier_block *block, unsigned long how, void *command)
+{
+	/* kernel_kexec()'s word; modules are not told in another way. Who gives it to reboot(2) loses nothing by it. */
+	if (how == SYS_RESTART && command && !strcmp(command, "kexec reboot"))
+		xenpv_kexec_hook();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block xenpv_reboot_block = {
+	.notifier_call = xenpv_reboot,
+};
+
+int xenpv_kexec_register(void (*hook)(void))
+{
+	xenpv_kexec_hook = hook;
+	return register_reboot_notifier(&xenpv_reboot_block);
+}
+
+void xenpv_kexec_unregister(void)
+{
+	unregister_reboot_notifier(&xenpv_reboot_block);
 }
 
 void xenpv_sysrq(u8 key)

@@ -149,6 +149,8 @@ bool xenpv_builtin_xen_active(void);
 
 /* power.c */
 bool xenpv_power_off(void);
+int xenpv_kexec_register(void (*hook)(void));
+void xenpv_kexec_unregister(void);
 bool xenpv_restart(void);
 void xenpv_sysrq(u8 key);
 

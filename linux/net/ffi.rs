@@ -101,10 +101,11 @@ extern "C" {
     pub(crate) fn xenpv_skb_consume_any(skb: *mut sk_buff);
     pub(crate) fn xenpv_skb_drop_any(skb: *mut sk_buff);
 
-    pub(crate) fn xenpv_rx_alloc(napi: *mut RawNapi, len: u32) -> *mut sk_buff;
-    pub(crate) fn xenpv_rx_store_bits(
+    pub(crate) fn xenpv_rx_begin(napi: *mut RawNapi, len: u32, linear: *mut u32) -> *mut sk_buff;
+    pub(crate) fn xenpv_rx_append(
+        napi: *mut RawNapi,
         skb: *mut sk_buff,
-        offset: u32,
+        linear: u32,
         from: *const c_void,
         len: u32,
     ) -> c_int;

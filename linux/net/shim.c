@@ -18,6 +18,8 @@
 #define XENPV_RX_LINEAR 2048u
 #define XENPV_RX_HEAD 256u
 #define XENPV_RX_POOL_PAGES 256
+/* From so many bytes on the string instructions are worth their start. */
+#define XENPV_STRING_MIN 512u
 
 /* netdev_priv(). The head is mirrored by Private in ffi.rs. */
 struct xenpv_net {
@@ -360,9 +362,49 @@ u32 xenpv_skb_tx_begin(struct sk_buff *skb)
 	return flags;
 }
 
+/* Large blocks by string instructions, as the kernel's copy_page(): memcpy() does so on the newest processors only. */
+static void xenpv_copy(void *into, const void *from, u32 len)
+{
+	unsigned long words = len / 8, bytes = len % 8;
+
+	if (len < XENPV_STRING_MIN) {
+		memcpy(into, from, len);
+		return;
+	}
+	asm volatile("rep movsq" : "+D"(into), "+S"(from), "+c"(words) : : "memory");
+	asm volatile("rep movsb" : "+D"(into), "+S"(from), "+c"(bytes) : : "memory");
+}
+
+/* Bytes of a packet, from wherever they are. */
 int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 len)
 {
-	return skb_copy_bits(skb, offset, into, len);
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+	u32 start = skb_headlen(skb), size;
+	u32 i;
+
+	if (skb_has_frag_list(skb) || !skb_frags_readable(skb))
+		return skb_copy_bits(skb, offset, into, len);
+	if (offset < start) {
+		size = min(len, start - offset);
+		xenpv_copy(into, skb->data + offset, size);
+		into += size;
+		offset += size;
+		len -= size;
+	}
+	for (i = 0; len && i < shared->nr_frags; i++) {
+		const skb_frag_t *frag = &shared->frags[i];
+		u32 end = start + skb_frag_size(frag);
+
+		if (offset < end) {
+			size = min(len, end - offset);
+			xenpv_copy(into, skb_frag_address(frag) + (offset - start), size);
+			into += size;
+			offset += size;
+			len -= size;
+		}
+		start = end;
+	}
+	return len ? -EFAULT : 0;
 }
 
 /* The packet was copied and is only kept for its sender to wait: it need not hold up what tracks connections. */
@@ -381,49 +423,36 @@ void xenpv_skb_drop_any(struct sk_buff *skb)
 	dev_kfree_skb_any(skb);
 }
 
-/* Room for `len` bytes behind the linear part. */
-static bool xenpv_rx_add_room(struct sk_buff *skb, struct page_pool *pool, u32 len)
+/* A received packet with room for `linear` bytes of its `len` in its linear part. */
+struct sk_buff *xenpv_rx_begin(struct napi_struct *napi, u32 len, u32 *linear)
 {
-	while (len) {
-		u32 size = min_t(u32, len, PAGE_SIZE);
-		u32 truesize = size, offset;
-		struct page *page = page_pool_dev_alloc(pool, &offset, &truesize);
-
-		if (!page)
-			return false;
-		skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, offset, size, truesize);
-		len -= size;
-	}
-	return true;
+	*linear = len > XENPV_RX_LINEAR ? XENPV_RX_HEAD : len;
+	return napi_alloc_skb(napi, *linear);
 }
 
-/* A received packet of `len` bytes, which are yet to be written. No more than XENPV_PACKET_MAX: the fragments suffice. */
-struct sk_buff *xenpv_rx_alloc(struct napi_struct *napi, u32 len)
+/*
+ * Appends bytes that the other end can still write, each read once, the first `linear` of them to the linear part. Takes a
+ * fragment for the others: -EMSGSIZE if there is none left, -ENOMEM without memory.
+ */
+int xenpv_rx_append(struct napi_struct *napi, struct sk_buff *skb, u32 linear, const void *from, u32 len)
 {
 	struct xenpv_net *net = container_of(napi, struct xenpv_net, napi);
-	u32 linear = len > XENPV_RX_LINEAR ? XENPV_RX_HEAD : len;
-	struct sk_buff *skb;
+	u32 frags = skb_shinfo(skb)->nr_frags, truesize = len - linear, offset;
+	struct page *page;
 
-	if (WARN_ON_ONCE(len > XENPV_PACKET_MAX))
-		return NULL;
-	skb = napi_alloc_skb(napi, linear);
-	if (!skb)
-		return NULL;
-	skb_put(skb, linear);
-	if (len > linear) {
-		skb_mark_for_recycle(skb);
-		if (!xenpv_rx_add_room(skb, net->pool, len - linear)) {
-			kfree_skb(skb);
-			return NULL;
-		}
-	}
-	return skb;
-}
-
-/* Behind the linear part, which Rust writes itself. */
-int xenpv_rx_store_bits(struct sk_buff *skb, u32 offset, const void *from, u32 len)
-{
-	return skb_store_bits(skb, offset, from, len);
+	if (linear)
+		xenpv_copy(skb_put(skb, linear), from, linear);
+	if (len == linear)
+		return 0;
+	if (frags >= MAX_SKB_FRAGS)
+		return -EMSGSIZE;
+	page = page_pool_dev_alloc(net->pool, &offset, &truesize);
+	if (!page)
+		return -ENOMEM;
+	skb_mark_for_recycle(skb);
+	xenpv_copy(page_address(page) + offset, from + linear, len - linear);
+	skb_add_rx_frag(skb, frags, page, offset, len - linear, truesize);
+	return 0;
 }
 
 /*

@@ -83,8 +83,8 @@ void xenpv_skb_keep(struct sk_buff *skb);
 void xenpv_skb_consume_any(struct sk_buff *skb);
 void xenpv_skb_drop_any(struct sk_buff *skb);
 
-struct sk_buff *xenpv_rx_alloc(struct napi_struct *napi, u32 len);
-int xenpv_rx_store_bits(struct sk_buff *skb, u32 offset, const void *from, u32 len);
+struct sk_buff *xenpv_rx_begin(struct napi_struct *napi, u32 len, u32 *linear);
+int xenpv_rx_append(struct napi_struct *napi, struct sk_buff *skb, u32 linear, const void *from, u32 len);
 bool xenpv_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 csum, u32 gso, u16 gso_size);
 
 #endif

@@ -11,6 +11,9 @@ use linux::page::Page;
 
 use crate::{ffi, Napi};
 
+/// So many bytes are copied here if they lie together, more by C, which knows how to copy large blocks.
+const SMALL: u32 = 256;
+
 /// A reference to a packet. Dropping it counts the packet as lost; [`consume`](Self::consume) does not.
 ///
 /// # Invariants
@@ -119,7 +122,7 @@ impl Skb {
             return Err(EINVAL);
         }
         let into = page.as_ptr().as_ptr();
-        if offset.saturating_add(len) <= self.linear_len() {
+        if len <= SMALL && offset.saturating_add(len) <= self.linear_len() {
             // SAFETY: The linear part is so long, as just seen; while references are held nobody writes to it: the stack
             // copies a packet before it changes one. The page is as long as `len` and apart from any packet, for it is
             // owned by a `Page`, which hands out no references.
@@ -185,48 +188,53 @@ pub enum RxChecksum {
 ///
 /// # Invariants
 ///
-/// The packet is nobody else's, and `napi` is the one it was allocated for.
+/// The packet is nobody else's, `napi` is the one it was allocated for, and there is room for `linear` bytes more in its
+/// linear part, or it has pages already and `linear` is 0.
 pub struct RxSkb<'a> {
     skb: Skb,
     napi: &'a Napi,
+    linear: u32,
 }
 
 impl<'a> RxSkb<'a> {
-    /// A packet of `len` bytes, at most 65535, each of which is to be written before [`deliver`](Self::deliver). `None`
-    /// without memory.
+    /// A packet that is to have `len` bytes. `None` without memory.
     #[inline]
     pub fn new(napi: &'a Napi, len: u32) -> Option<Self> {
-        // SAFETY: A `Napi` is only ever seen within its poll, where this may be called.
-        let skb = unsafe { ffi::xenpv_rx_alloc(napi.as_raw(), len) };
-        // INVARIANT: A new packet's only reference is ours, and `napi` is what it was allocated for.
+        let mut linear = 0;
+        // SAFETY: A `Napi` is only ever seen within its poll, where this may be called; `linear` may be written.
+        let skb = unsafe { ffi::xenpv_rx_begin(napi.as_raw(), len, &mut linear) };
+        // INVARIANT: A new packet's only reference is ours, it has so much room, and `napi` is what it was allocated for.
         Some(Self {
             skb: Skb(NonNull::new(skb)?),
             napi,
+            linear,
         })
     }
 
-    /// Writes the packet's bytes from `at` on: `len` bytes that begin at `offset` of `page`, copied once. Others may change
-    /// the page meanwhile.
+    /// Appends `len` bytes that begin at `offset` of `page`, each copied once. Others may change the page meanwhile.
     ///
     /// # Errors
-    /// `EINVAL` when they are not in the page, `EFAULT` when they are not in the packet.
+    /// `EINVAL` when they are not in the page, `EMSGSIZE` when the packet has 17 pages, `ENOMEM`.
     #[inline]
-    pub fn copy_from_page(&mut self, at: u32, page: &Page, offset: u32, len: u32) -> Result {
+    pub fn append(&mut self, page: &Page, offset: u32, len: u32) -> Result {
         if offset.saturating_add(len) as usize > page.len() {
             return Err(EINVAL);
         }
+        let linear = len.min(self.linear);
         let from = page.as_ptr().as_ptr().wrapping_add(offset as usize);
-        if at.saturating_add(len) <= self.skb.linear_len() {
-            // SAFETY: The bytes are in the page and in the linear part, as just checked; the packet is ours, and apart
-            // from any `Page`.
-            unsafe {
-                let into = self.skb.as_ref().data.add(at as usize);
-                bindings::memcpy(into.cast(), from.cast(), len as usize);
-            }
-            return Ok(());
-        }
-        // SAFETY: By the type invariant, and the page has the bytes. The function checks the packet's bounds.
-        to_result(unsafe { ffi::xenpv_rx_store_bits(self.skb.0.as_ptr(), at, from.cast(), len) })
+        // INVARIANT: The function fills so much of the room, and takes a page only when none is left.
+        self.linear -= linear;
+        // SAFETY: The bytes are in the page, as just checked, and apart from the packet, for a `Page` owns them. By the type
+        // invariant the packet is ours and `napi`'s, which is seen within its poll only, and there is room for `linear`.
+        to_result(unsafe {
+            ffi::xenpv_rx_append(
+                self.napi.as_raw(),
+                self.skb.0.as_ptr(),
+                linear,
+                from.cast(),
+                len,
+            )
+        })
     }
 
     /// Gives the packet, which has at least an Ethernet header, to the stack; false if it was dropped for its

@@ -27,6 +27,7 @@ struct RawHooks {
     set: unsafe extern "C" fn(*mut c_void, c_uint) -> c_int,
     stop: unsafe extern "C" fn(*mut c_void) -> c_int,
     left: unsafe extern "C" fn(*mut c_void) -> c_uint,
+    resume: unsafe extern "C" fn(*mut c_void),
 }
 
 extern "C" {
@@ -41,7 +42,7 @@ extern "C" {
     fn xenpv_watchdog_unregister(watchdog: *mut RawWatchdog);
 }
 
-/// What a watchdog does. In process context.
+/// What a watchdog does. In process context, if not said otherwise.
 pub trait Operations: Send + Sync + 'static {
     /// Lets the watchdog bark in so many seconds from now, more than none, and starts it if need be.
     ///
@@ -57,6 +58,10 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Whole seconds that are left.
     fn left(&self) -> u32;
+
+    /// The system, or the domain it runs in, goes on after it was suspended. With interrupts off and all other CPUs at
+    /// rest, which may be in any of the other functions: must not sleep or take a lock that may be held by one who does.
+    fn resume(&self);
 }
 
 /// What the user has chosen.
@@ -88,6 +93,7 @@ impl<T: Operations> Device<T> {
         set: Self::set,
         stop: Self::stop,
         left: Self::left,
+        resume: Self::resume,
     };
 
     /// Shows the device. Programs know it by `identity`.
@@ -142,6 +148,14 @@ impl<T: Operations> Device<T> {
     unsafe extern "C" fn left(data: *mut c_void) -> c_uint {
         // SAFETY: As promised.
         unsafe { &*data.cast::<T>() }.left()
+    }
+
+    /// # Safety
+    ///
+    /// As for `set`.
+    unsafe extern "C" fn resume(data: *mut c_void) {
+        // SAFETY: As promised.
+        unsafe { &*data.cast::<T>() }.resume();
     }
 }
 

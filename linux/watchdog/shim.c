@@ -5,6 +5,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
+#include <linux/syscore_ops.h>
 #include <linux/watchdog.h>
 
 #include "shim.h"
@@ -14,6 +16,7 @@
 struct xenpv_watchdog {
 	struct watchdog_device device;
 	struct watchdog_info info;
+	struct syscore syscore;
 	const struct xenpv_watchdog_hooks *hooks;
 	void *data;
 };
@@ -51,6 +54,17 @@ static unsigned int xenpv_watchdog_left(struct watchdog_device *device)
 	return watchdog->hooks->left(watchdog->data);
 }
 
+static void xenpv_watchdog_resume(void *data)
+{
+	struct xenpv_watchdog *watchdog = data;
+
+	watchdog->hooks->resume(watchdog->data);
+}
+
+static const struct syscore_ops xenpv_watchdog_syscore_ops = {
+	.resume = xenpv_watchdog_resume,
+};
+
 /* As long as the watchdog runs, Linux does not let the owner be unloaded. */
 static const struct watchdog_ops xenpv_watchdog_ops = {
 	.owner = THIS_MODULE,
@@ -60,6 +74,21 @@ static const struct watchdog_ops xenpv_watchdog_ops = {
 	.set_timeout = xenpv_watchdog_set_timeout,
 	.get_timeleft = xenpv_watchdog_left,
 };
+
+/*
+ * Whether the watchdog hears that the system or its domain goes on. A suspend of the domain walks the list with all tasks
+ * where they are, perhaps at the list: hence the lock, which every suspend takes.
+ */
+static void xenpv_watchdog_follow_sleep(struct xenpv_watchdog *watchdog, bool follow)
+{
+	unsigned int flags = lock_system_sleep();
+
+	if (follow)
+		register_syscore(&watchdog->syscore);
+	else
+		unregister_syscore(&watchdog->syscore);
+	unlock_system_sleep(flags);
+}
 
 /* Shows /dev/watchdogN. Hooks and data outlive it. */
 struct xenpv_watchdog *xenpv_watchdog_register(const char *identity, unsigned int timeout, bool nowayout,
@@ -84,9 +113,13 @@ struct xenpv_watchdog *xenpv_watchdog_register(const char *identity, unsigned in
 	watchdog_set_nowayout(&watchdog->device, nowayout);
 	watchdog_stop_on_reboot(&watchdog->device);
 	watchdog_stop_on_unregister(&watchdog->device);
+	watchdog->syscore.ops = &xenpv_watchdog_syscore_ops;
+	watchdog->syscore.data = watchdog;
 	err = watchdog_register_device(&watchdog->device);
-	if (!err)
+	if (!err) {
+		xenpv_watchdog_follow_sleep(watchdog, true);
 		return watchdog;
+	}
 	kfree(watchdog);
 	return ERR_PTR(err);
 }
@@ -94,6 +127,7 @@ struct xenpv_watchdog *xenpv_watchdog_register(const char *identity, unsigned in
 /* Stops the watchdog. No hook is being called after this. */
 void xenpv_watchdog_unregister(struct xenpv_watchdog *watchdog)
 {
+	xenpv_watchdog_follow_sleep(watchdog, false);
 	watchdog_unregister_device(&watchdog->device);
 	kfree(watchdog);
 }

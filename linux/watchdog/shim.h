@@ -7,11 +7,12 @@
 
 struct xenpv_watchdog;
 
-/* Mirrored by RawHooks in lib.rs. Linux calls one at a time. */
+/* Mirrored by RawHooks in lib.rs. Linux calls one at a time, but resume at any time. */
 struct xenpv_watchdog_hooks {
 	int (*set)(void *data, unsigned int seconds);
 	int (*stop)(void *data);
 	unsigned int (*left)(void *data);
+	void (*resume)(void *data);	/* interrupts off, all other CPUs at rest */
 };
 
 struct xenpv_watchdog *xenpv_watchdog_register(const char *identity, unsigned int timeout, bool nowayout,

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # For the tests of suspends: `. ./lib-suspend.sh` after `. ./lib.sh`.
 
-# How many rounds a test makes unless there is a file `rounds` beside it that says something else:
-#   echo 20 >/tmp/rounds
-#   scripts/xenbed.sh exec --memory 192 --timeout 3000 --put tests/guest/lib.sh --put tests/guest/lib-suspend.sh \
-#     --put /tmp/rounds --dom0-script tests/guest/suspend-save.dom0.sh tests/guest/suspend-save.sh
+# How many rounds a test makes unless there is a file `rounds` beside it that says something else, as
+# `xenbed test --rounds 20 suspend-save` puts it there.
 rounds() {
   cat rounds 2>/dev/null || echo "$1"
 }
@@ -29,9 +27,11 @@ logged() {
   }
 }
 
-# save_and_restore: makes a new domain of the guest. Its device model wants to see the guest's kernel once more.
+# save_and_restore [SECONDS]: makes a new domain of the guest, after so many seconds. Its device model wants to see the
+# guest's kernel once more.
 save_and_restore() {
   logged xl save guest /dev/vdc
+  sleep "${1:-0}"
   guest-files
   logged xl restore /dev/vdc
   rm -f /tmp/guest/vmlinuz /tmp/guest/initramfs
@@ -122,7 +122,9 @@ write_files() {
       return
     }
     md5sum </tmp/piece >"/tmp/sum$((file % 64))"
-    echo "$file" >/tmp/files
+    # Never to be seen empty.
+    echo "$file" >/tmp/files.new
+    mv /tmp/files.new /tmp/files
   done
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# name: Over a save and restore processes keep watches and lose ports and grants, what was unplugged is unplugged again, the interface announces itself
+# name: Over a save and restore processes keep watches and lose ports and grants, the clocks are right, what was unplugged is unplugged again, the interface announces itself
 # load: none
-# timeout: 120
+# timeout: 150
 # memory: 192
 # emulated: yes
 . ./lib.sh
@@ -50,9 +50,19 @@ hold store-file transaction-and-wait
 transaction=$holder
 xenstore-watch data/greeting >/tmp/seen &
 watcher=$!
+# tell_time WHEN: for dom0 to compare.
+tell_time() {
+  sync_wait "$1" 900
+  xenstore-write data/time "$(date +%s)"
+  sync_send "$1-told"
+}
+hold clocks
+clocks=$holder
 seen() { [ "$(wc -l </tmp/seen)" -ge "$1" ]; }
 wait_for 10 seen 1
 sync_send ready
+tell_time before
+tell_time after
 sync_wait restored 900
 resumed() { [ "$(report suspends resumed)" = 1 ]; }
 wait_for 20 resumed
@@ -81,6 +91,9 @@ kernel_log "Xen does not unmap pages" && fail "pages of the old domain's peers a
 # It works for those who come now.
 grant-file alloc || fail "grant-file alloc"
 echo "pages of processes were of no use any more, and all came back"
+kill $clocks
+wait $clocks || fail "a clock went back"
+echo "the clocks that go forward did, and the wall clock is dom0's"
 
 echo 1 >/sys/bus/pci/rescan
 equal "cards after a look at the bus" "$(cards)" 0

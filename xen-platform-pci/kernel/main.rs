@@ -13,7 +13,8 @@
 //! 7. what suspends the domain ([`suspend`]),
 //! 8. the toolstack's requests to the guest ([`control`]),
 //! 9. the report for tests ([`report`]) and /sys/hypervisor ([`hypervisor`]),
-//! 10. event channels, grants and the store for processes: /dev/xen/evtchn, gntalloc, gntdev and xenbus.
+//! 10. what closes the devices for another kernel ([`kexec`]),
+//! 11. event channels, grants and the store for processes: /dev/xen/evtchn, gntalloc, gntdev and xenbus.
 //!
 //! Unloading, and every failure on the way up, drops what there is in reverse. The frontends refer to symbols of this
 //! module, so none of them is loaded any more when that happens.
@@ -21,6 +22,7 @@
 mod control;
 mod crash;
 mod hypervisor;
+mod kexec;
 mod params;
 mod report;
 mod surroundings;
@@ -30,6 +32,7 @@ mod unplug;
 use kernel::prelude::*;
 use linux::panic::PanicHook;
 use linux::pci::PlatformDevice;
+use linux::power::KexecHook;
 use params::Parameters;
 
 module! {
@@ -45,6 +48,7 @@ struct Platform {
     _store: Option<xen_bus::StoreDevice>,
     _grant_files: Option<xen_grant_files::GrantDevices>,
     _ports: Option<xen_events::EventDevice>,
+    _kexec: KexecHook,
     _hypervisor: Option<hypervisor::Shown>,
     _report: report::Report,
     _control: control::Control,
@@ -80,6 +84,7 @@ impl kernel::Module for Platform {
         let control = control::Control::start()?;
         let report = report::publish()?;
         let hypervisor = step("/sys/hypervisor", hypervisor::show()).ok();
+        let kexec = step("kexec", kexec::follow())?;
         // Processes may have these open at once, and then nothing may fail any more: the guest goes on without them.
         let ports = step("/dev/xen/evtchn", xen_events::EventDevice::show()).ok();
         let grant_files = xen_grant_files::GrantDevices::show(parameters.grant_limits);
@@ -89,6 +94,7 @@ impl kernel::Module for Platform {
             _store: store,
             _grant_files: grant_files,
             _ports: ports,
+            _kexec: kexec,
             _hypervisor: hypervisor,
             _report: report,
             _control: control,

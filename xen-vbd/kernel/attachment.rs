@@ -161,11 +161,11 @@ impl Attachment {
         if let Some(flush) = properties.flush {
             published.ring.core.set_flush(flush);
         }
-        let (depth, domid) = (published.depth(), self.device.otherend_id());
+        let (depth, device) = (published.depth(), self.device.clone());
         if max_bytes(properties) > MAX_DIRECT_BYTES {
-            published.ring.add_indirect(domid)?;
+            published.ring.add_indirect(&device)?;
         }
-        let pool = Pool::new(depth, properties.segments, domid, properties.persistent)?;
+        let pool = Pool::new(depth, properties.segments, device, properties.persistent)?;
         let disk = match &state.disk {
             Some(disk) => disk.clone(),
             None => Arc::new(self.make_disk(properties, depth)?, GFP_KERNEL)?,

@@ -23,6 +23,7 @@ use kernel::{
 use linux::page::Page;
 use linux_block::{Op, Request};
 use vbd_core::MAX_DIRECT_BYTES;
+use xen_bus::DeviceRef;
 use xen_grants::{Access, FreeRef, Granted};
 use xen_sys::{Domid, GrantRef, PAGE_SIZE};
 
@@ -53,6 +54,9 @@ struct TagPages {
 /// a tag have one user at a time.
 pub(crate) struct Pool {
     tags: KVec<UnsafeCell<TagPages>>,
+    /// Whose account the grant references are on.
+    device: DeviceRef,
+    /// Its backend's, for this connection.
     domid: Domid,
     persistent: bool,
     /// Pages that a tag may have.
@@ -71,11 +75,17 @@ unsafe impl Sync for Pool {}
 pub(crate) struct StillMapped(pub(crate) u64);
 
 impl Pool {
-    /// Pages for `depth` tags and at most `most` for each, to be shared with domain `domid`: for the pool's life if
+    /// Pages for `depth` tags and at most `most` for each, to be shared with the device's backend: for the pool's life if
     /// `persistent`, else for the time of each request. `ENOMEM`, or `ENOSPC` when there are not enough grant references.
-    pub(crate) fn new(depth: usize, most: usize, domid: Domid, persistent: bool) -> Result<Self> {
+    pub(crate) fn new(
+        depth: usize,
+        most: usize,
+        device: DeviceRef,
+        persistent: bool,
+    ) -> Result<Self> {
+        let domid = device.otherend_id();
         let count = depth.checked_mul(FIRST_PAGES).ok_or(EINVAL)?;
-        let mut refs = xen_grants::allocate_many(count)?.into_iter();
+        let mut refs = device.grants().allocate_many(count)?.into_iter();
         let mut tags = KVec::with_capacity(depth, GFP_KERNEL)?;
         for _ in 0..depth {
             let mut tag = TagPages {
@@ -90,6 +100,7 @@ impl Pool {
         }
         Ok(Self {
             tags,
+            device,
             domid,
             persistent,
             most,
@@ -186,7 +197,10 @@ impl Pool {
         let wanted = bytes.div_ceil(PAGE_SIZE).min(self.most);
         let flags = GFP_NOWAIT | __GFP_NOWARN;
         while tag.shares.len() < wanted && references_to_spare() {
-            let added = xen_grants::allocate()
+            let added = self
+                .device
+                .grants()
+                .allocate()
                 .and_then(|free| tag.add(free, self.domid, self.persistent, flags));
             if added.is_err() {
                 break;

@@ -8,7 +8,7 @@ use vbd_core::{IndirectPage, Slot};
 use xen_bus::Device;
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
-use xen_sys::{Domid, GrantRef, Port};
+use xen_sys::{GrantRef, Port};
 
 use crate::queue::{Core, Queue};
 
@@ -25,7 +25,7 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// Lets requests be indirect, for a backend that knows them.
-    pub(crate) fn add_indirect(&mut self, domid: Domid) -> Result {
+    pub(crate) fn add_indirect(&mut self, device: &Device) -> Result {
         let depth = self.core.depth();
         self.indirect.reserve(depth, GFP_KERNEL)?;
         for tag in 0..depth {
@@ -34,7 +34,12 @@ impl Ring {
             let memory = unsafe { SharedMemory::new(page.as_ptr(), page.len()) };
             // For writing too: who keeps pages mapped (xen-blkback) maps them all alike. It is never read.
             let access = Access::ReadWrite;
-            let page = Granted::page(xen_grants::allocate()?, page, domid, access);
+            let page = Granted::page(
+                device.grants().allocate()?,
+                page,
+                device.otherend_id(),
+                access,
+            );
             let indirect = IndirectPage::new(memory, page.gref());
             self.indirect.push_within_capacity(page)?;
             self.core.set_indirect(tag, indirect);
@@ -89,7 +94,7 @@ impl Published {
         for _ in 0..front.capacity() {
             slots.push(Slot::EMPTY, GFP_KERNEL)?;
         }
-        let free = xen_grants::allocate()?;
+        let free = device.grants().allocate()?;
         let page = Granted::page(free, page, device.otherend_id(), Access::ReadWrite);
         let ring = Ring {
             core: Core::new(front, slots, handle),

@@ -54,12 +54,11 @@ impl EventHandler for Poll {
 impl Frontend for Vnif {
     fn publish(&self, device: &Device) -> Result<XenbusState> {
         let features = negotiate(device)?;
-        let backend = device.otherend_id();
         let handler = Arc::new(Poll(self.0.net().clone()), GFP_KERNEL)?;
         let channel = device.event_channel(device.name(), handler)?;
         let channel = Arc::new(channel, GFP_KERNEL)?;
-        let tx = Transmit::new(backend, channel.clone(), features)?;
-        let rx = Receive::new(backend, channel.clone())?;
+        let tx = Transmit::new(device, channel.clone(), features)?;
+        let rx = Receive::new(device, channel.clone())?;
         let (tx_ref, rx_ref, port) = (tx.gref().0, rx.gref().0, channel.port().0);
         let rx_notify = u8::from(features.rx_notify);
         device.transaction(|store| {

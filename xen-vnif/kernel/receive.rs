@@ -9,9 +9,10 @@ use vnif_core::{
     rx::{Checksum, Frame},
     Received, RingCounters, RxQueue, Violation,
 };
+use xen_bus::Device;
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
-use xen_sys::{Domid, GrantRef};
+use xen_sys::GrantRef;
 
 use crate::{
     counters::{Counter, Counters},
@@ -29,18 +30,18 @@ pub(crate) struct Receive {
 }
 
 impl Receive {
-    /// Makes a ring full of pages for `backend`, which is notified through `channel`.
-    pub(crate) fn new(backend: Domid, channel: Arc<EventChannel>) -> Result<Self> {
+    /// Makes a ring full of pages for the backend of `device`, which is notified through `channel`.
+    pub(crate) fn new(device: &Device, channel: Arc<EventChannel>) -> Result<Self> {
         let page = RingPage::new()?;
         // SAFETY: The ring is dropped before the grant of the page, by the order of our fields.
         let mut queue = RxQueue::new(&unsafe { page.memory() }).map_err(|_| EINVAL)?;
-        let pages = Pages::new(backend, Access::ReadWrite)?;
+        let pages = Pages::new(device, Access::ReadWrite)?;
         queue.fill(|slot| pages.gref(slot));
         // The backend is not connected yet: it looks at the ring when it is.
         let _ = queue.show();
         Ok(Self {
             queue,
-            page: page.share(backend)?,
+            page: page.share(device)?,
             pages,
             channel,
         })
@@ -132,12 +133,10 @@ fn deliver(frame: &Frame, pages: &Pages, napi: &Napi, counters: &Counters) -> bo
 #[inline]
 fn copy<'a>(frame: &Frame, pages: &Pages, napi: &'a Napi) -> Option<RxSkb<'a>> {
     let mut skb = RxSkb::new(napi, frame.len())?;
-    let mut at = 0u32;
     for piece in frame.pieces() {
         let page = pages.get(piece.slot)?.get();
-        let (offset, len) = (piece.offset.into(), piece.len.into());
-        skb.copy_from_page(at, page, offset, len).ok()?;
-        at = at.wrapping_add(len);
+        skb.append(page, piece.offset.into(), piece.len.into())
+            .ok()?;
     }
     Some(skb)
 }

@@ -5,8 +5,9 @@ use kernel::prelude::*;
 use linux::page::Page;
 use ring::SharedMemory;
 use vnif_core::RING_SLOTS;
+use xen_bus::Device;
 use xen_grants::{Access, Granted};
-use xen_sys::{Domid, GrantRef};
+use xen_sys::GrantRef;
 
 /// A page for a ring, not yet granted.
 pub(crate) struct RingPage(Page);
@@ -27,10 +28,11 @@ impl RingPage {
         unsafe { SharedMemory::new(self.0.as_ptr(), self.0.len()) }
     }
 
-    /// Lets the backend use the page.
-    pub(crate) fn share(self, backend: Domid) -> Result<Granted<Page>> {
-        let free = xen_grants::allocate()?;
-        Ok(Granted::page(free, self.0, backend, Access::ReadWrite))
+    /// Lets the device's backend use the page.
+    pub(crate) fn share(self, device: &Device) -> Result<Granted<Page>> {
+        let free = device.grants().allocate()?;
+        let (backend, access) = (device.otherend_id(), Access::ReadWrite);
+        Ok(Granted::page(free, self.0, backend, access))
     }
 }
 
@@ -38,9 +40,10 @@ impl RingPage {
 pub(crate) struct Pages(KVec<Granted<Page>>);
 
 impl Pages {
-    pub(crate) fn new(backend: Domid, access: Access) -> Result<Self> {
+    pub(crate) fn new(device: &Device, access: Access) -> Result<Self> {
+        let backend = device.otherend_id();
         let mut pages = KVec::with_capacity(RING_SLOTS, GFP_KERNEL)?;
-        for free in xen_grants::allocate_many(RING_SLOTS)? {
+        for free in device.grants().allocate_many(RING_SLOTS)? {
             let page = Page::new(GFP_KERNEL)?;
             pages.push(Granted::page(free, page, backend, access), GFP_KERNEL)?;
         }

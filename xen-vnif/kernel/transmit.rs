@@ -10,9 +10,10 @@ use vnif_core::{
     tx::{Entry, Packet},
     RingCounters, TxQueue, Violation, RING_SLOTS,
 };
+use xen_bus::Device;
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
-use xen_sys::{netif::TxFlags, Domid, GrantRef};
+use xen_sys::{netif::TxFlags, GrantRef};
 
 use crate::{
     counters::{Counter, Counters},
@@ -41,9 +42,9 @@ pub(crate) struct Transmit {
 }
 
 impl Transmit {
-    /// Makes a ring for `backend`, which is notified through `channel`.
+    /// Makes a ring for the backend of `device`, which is notified through `channel`.
     pub(crate) fn new(
-        backend: Domid,
+        device: &Device,
         channel: Arc<EventChannel>,
         features: Features,
     ) -> Result<Self> {
@@ -56,8 +57,8 @@ impl Transmit {
         let queue = TxQueue::new(&unsafe { page.memory() }, entries).map_err(|_| EINVAL)?;
         Ok(Self {
             queue,
-            page: page.share(backend)?,
-            pages: Pages::new(backend, Access::ReadOnly)?,
+            page: page.share(device)?,
+            pages: Pages::new(device, Access::ReadOnly)?,
             channel,
             features,
             stopped: false,

@@ -7,7 +7,7 @@
 //! C counterpart: `drivers/watchdog/xen_wdt.c`.
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
-use kernel::{new_mutex, prelude::*, sync::Mutex};
+use kernel::{new_spinlock, prelude::*, sync::SpinLock};
 use linux::thread::now_ms;
 use linux_watchdog::{Device, Operations, Settings};
 use wdt_core::Watchdog;
@@ -47,7 +47,7 @@ impl kernel::Module for XenWdt {
         };
         let timer = KBox::new(
             Timer {
-                watchdog: KBox::pin_init(new_mutex!(Watchdog::default()), GFP_KERNEL)?,
+                watchdog: KBox::pin_init(new_spinlock!(Watchdog::default()), GFP_KERNEL)?,
             },
             GFP_KERNEL,
         )?;
@@ -59,7 +59,8 @@ impl kernel::Module for XenWdt {
 
 /// Xen's timer.
 struct Timer {
-    watchdog: Pin<KBox<Mutex<Watchdog>>>,
+    // Nobody sleeps who holds it, so that it is free when all CPUs are at rest.
+    watchdog: Pin<KBox<SpinLock<Watchdog>>>,
 }
 
 impl Operations for Timer {
@@ -74,5 +75,15 @@ impl Operations for Timer {
 
     fn left(&self) -> u32 {
         self.watchdog.lock().left(now_ms())
+    }
+
+    fn resume(&self) {
+        let resumed = self.watchdog.lock().resume(&Xen, now_ms());
+        if let Err(error) = resumed {
+            pr_err!(
+                "the watchdog does not run again after the suspend ({}): ping it, or start it anew\n",
+                format_args!("{error}")
+            );
+        }
     }
 }

@@ -16,6 +16,8 @@ use xen_sys::{Hypervisor, Result, WatchdogId, XenError};
 #[derive(Debug, Default)]
 pub struct Watchdog {
     timer: Option<WatchdogId>,
+    /// How long it waits.
+    seconds: u32,
     /// When it runs out.
     deadline: u64,
 }
@@ -55,8 +57,21 @@ impl Watchdog {
             }
             Some(Err(error)) => return Err(error),
         }
+        self.seconds = seconds;
         self.deadline = now.saturating_add(u64::from(seconds) * 1000);
         Ok(())
+    }
+
+    /// The domain goes on after a suspend, perhaps as another one: if the timer ran, it runs for its whole time from now,
+    /// whether or not anybody will ping it again.
+    ///
+    /// # Errors
+    /// As [`Self::set`]; in another domain there is no timer then, until the next one is set.
+    pub fn resume(&mut self, xen: &impl Hypervisor, now: u64) -> Result {
+        match self.timer {
+            Some(_) => self.set(xen, self.seconds, now),
+            None => Ok(()),
+        }
     }
 
     /// Stops the timer and gives it back.

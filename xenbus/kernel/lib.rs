@@ -37,7 +37,7 @@ mod worker;
 pub use counters::{counters, Counters};
 pub use device::{Device, DeviceTransaction, Otherend, Stay};
 pub use driver::{register_driver, Driver, DriverRegistration, Frontend};
-pub use service::{start, Bus};
+pub use service::{retire, start, Bus};
 pub use suspend::suspend;
 pub use user::StoreDevice;
 pub use xen_sys::{Domid, XenbusState};

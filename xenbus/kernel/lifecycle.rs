@@ -83,7 +83,28 @@ impl Device {
     pub(crate) fn unbind(&self) {
         // As in `bind`.
         let _no_io = NoIo::new();
-        let mut input = Input::Unbind;
+        self.leave(Input::Unbind);
+        let bound = self.core.lock().bound.take();
+        *self.otherend.lock() = None;
+        self.deadline.store(0, Ordering::Release);
+        self.retry_at.store(0, Ordering::Release);
+        self.unwritten.store(false, Ordering::Release);
+        // Not under the lock: it waits for the watch's callback, which takes it.
+        drop(bound);
+    }
+
+    /// Begins to make room for another kernel. [`Self::retire`] follows.
+    pub(crate) fn begin_retire(&self) {
+        self.step(&mut self.core.lock(), Input::Retire);
+    }
+
+    /// Closes the device for the next kernel, waiting for the backend within limits. Requests wait from now on.
+    pub(crate) fn retire(&self) {
+        self.leave(Input::Retire);
+    }
+
+    /// Goes on until the driver has no more part in the device.
+    fn leave(&self, mut input: Input) {
         loop {
             let mut core = self.core.lock();
             self.step(&mut core, input);
@@ -107,13 +128,6 @@ impl Device {
             });
             input = Input::Tick;
         }
-        let bound = self.core.lock().bound.take();
-        *self.otherend.lock() = None;
-        self.deadline.store(0, Ordering::Release);
-        self.retry_at.store(0, Ordering::Release);
-        self.unwritten.store(false, Ordering::Release);
-        // Not under the lock: it waits for the watch's callback, which takes it.
-        drop(bound);
     }
 
     /// Begins to take the device away from `driver`, if it has it. [`Self::unbind`] follows.

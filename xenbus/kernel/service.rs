@@ -12,7 +12,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use kernel::sync::{global_lock, new_mutex, new_spinlock, Arc, Mutex, SpinLock};
 use kernel::{bindings, prelude::*};
-use linux::thread::{now_ms, Sleep, Thread, WaitQueue};
+use linux::thread::{now_ms, NoIo, Sleep, Thread, WaitQueue};
 use xenbus::hold::Hold;
 use xenbus::transaction::Scope;
 use xenbus::wire::Operation;
@@ -287,6 +287,19 @@ pub fn start() -> Result<Bus> {
         published,
         _bus: bus,
     })
+}
+
+/// Another kernel is about to take this one's place and its memory: closes every device, so that no backend uses any of it
+/// any more, and leaves them to that kernel. Whoever has requests waits for ever. Process context.
+pub fn retire() {
+    let Ok(devices) = shared().and_then(|shared| shared.snapshot()) else {
+        return;
+    };
+    // Memory must not be waited for that is written to one of these disks.
+    let _no_io = NoIo::new();
+    // All at once, since each may have to be waited for.
+    devices.iter().for_each(|device| device.begin_retire());
+    devices.iter().for_each(|device| device.retire());
 }
 
 impl Bus {

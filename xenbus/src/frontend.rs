@@ -82,6 +82,8 @@ pub struct Machine {
     live: bool,
     /// The backend has been told of rings, ports and grants.
     offered: bool,
+    /// The kernel makes room for another one.
+    retiring: bool,
     /// The backend did not follow a reset: connect to it as it stands.
     reset_failed: bool,
     announced: XenbusState,
@@ -109,6 +111,7 @@ impl Machine {
             },
             live: false,
             offered: false,
+            retiring: false,
             reset_failed: false,
             announced: XenbusState::Unknown,
             attempts: 0,
@@ -171,6 +174,10 @@ impl Machine {
             Input::Connected(ok) => self.connected(ok, now),
             Input::Fault => self.fault(now),
             Input::Unbind => self.unbind(now),
+            Input::Retire => {
+                self.retiring = true;
+                self.unbind(now);
+            }
             Input::Vanish => {
                 self.close();
                 self.remove();
@@ -450,7 +457,9 @@ impl Machine {
 
     fn remove(&mut self) {
         self.enter(Phase::Gone, None);
-        self.push(Action::Remove);
+        if !self.retiring {
+            self.push(Action::Remove);
+        }
     }
 
     fn close(&mut self) {

@@ -55,6 +55,9 @@ enum Command {
         /// How many guests run at a time.
         #[arg(long)]
         jobs: Option<usize>,
+        /// How many rounds those make that are made of rounds: suspend-save, suspend-migrate and the like.
+        #[arg(long)]
+        rounds: Option<u32>,
     },
     /// For some minutes, let devices come and go, memory move, backends restart and modules reload in random order.
     Soak {
@@ -186,13 +189,18 @@ fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
             let modules = built_modules(&bed, progress)?;
             return Ok(verdict(demo::run(&bed, &modules, progress)?));
         }
-        Command::Test { filter, jobs } => {
+        Command::Test {
+            filter,
+            jobs,
+            rounds,
+        } => {
             // A mistake in a test is told before the long way there.
             suite::read(&suite::directory(Path::new(CHECKOUT)), &filter)?;
             return test(
                 &Bed::open(Purpose::Test, progress)?,
                 &filter,
                 jobs,
+                rounds,
                 progress,
             );
         }
@@ -200,7 +208,7 @@ fn run(command: Command, progress: &dyn Progress) -> Result<ExitCode> {
         Command::Check => {
             let bed = Bed::open(Purpose::Test, progress)?;
             Modules::lint(bed.cache(), &bed.toolchain, Path::new(CHECKOUT), progress)?;
-            return test(&bed, "", None, progress);
+            return test(&bed, "", None, None, progress);
         }
         Command::Bench(arguments) => bench(&arguments, progress)?,
         Command::Logs { list } => logs(list)?,
@@ -234,9 +242,18 @@ fn verdict(good: bool) -> ExitCode {
     }
 }
 
-fn test(bed: &Bed, filter: &str, jobs: Option<usize>, progress: &dyn Progress) -> Result<ExitCode> {
+fn test(
+    bed: &Bed,
+    filter: &str,
+    jobs: Option<usize>,
+    rounds: Option<u32>,
+    progress: &dyn Progress,
+) -> Result<ExitCode> {
     let directory = suite::directory(Path::new(CHECKOUT));
-    let tests = suite::read(&directory, filter)?;
+    let mut tests = suite::read(&directory, filter)?;
+    if let Some(rounds) = rounds {
+        tests.iter_mut().for_each(|test| test.set_rounds(rounds));
+    }
     let modules = built_modules(bed, progress)?;
     let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let failed = suite::run(bed, &directory, tests, &modules, jobs, progress)?;

@@ -69,6 +69,8 @@ pub struct Test {
     allow: Vec<String>,
     ends: bool,
     timeout: Duration,
+    /// What the file `rounds` beside the script says, if there is to be one.
+    rounds: Option<u32>,
 }
 
 impl Test {
@@ -86,6 +88,7 @@ impl Test {
             allow: Vec::new(),
             ends: false,
             timeout: TIMEOUT,
+            rounds: None,
         };
         for line in script.lines().take_while(|line| line.starts_with('#')) {
             if let Some((key, value)) = header(line) {
@@ -123,11 +126,19 @@ impl Test {
         Ok(())
     }
 
+    /// Has the test make so many rounds, if it is made of rounds, and gives it the time for them.
+    pub fn set_rounds(&mut self, rounds: u32) {
+        self.rounds = Some(rounds);
+        self.timeout = self.timeout.saturating_mul(rounds.max(1));
+    }
+
     fn order(&self, modules: &Path, files: &[(String, Vec<u8>)]) -> Order {
         let default = match self.guest.driver {
             Driver::Xenpv => MODULES,
             Driver::Mainline => MAINLINE_MODULES,
         };
+        let rounds = self.rounds.map(|rounds| rounds.to_string().into_bytes());
+        let rounds = rounds.map(|rounds| ("rounds".to_owned(), rounds));
         Order {
             name: self.id.clone(),
             guest: self.guest.clone(),
@@ -135,7 +146,7 @@ impl Test {
             dom0_script: self.dom0_script.clone(),
             disks: self.disks.clone(),
             vifs: self.vifs.clone(),
-            files: files.to_vec(),
+            files: files.iter().cloned().chain(rounds).collect(),
             modules: Some(modules.to_owned()),
             load: match self.load.as_deref() {
                 Some("none") => Vec::new(),
@@ -143,7 +154,7 @@ impl Test {
                 None => default.iter().map(|name| (*name).to_owned()).collect(),
             },
             ends: self.ends,
-            limit: self.timeout * PATIENCE,
+            limit: self.timeout.saturating_mul(PATIENCE),
         }
     }
 
@@ -406,6 +417,16 @@ mod tests {
         assert_eq!(test.disks, ["xvdf,size=16M", "xvdg,ro"]);
         let order = test.order(Path::new("/m"), &[]);
         assert!(order.load.is_empty() && order.modules.is_some());
+    }
+
+    #[test]
+    fn rounds_are_a_file_and_take_their_time() {
+        let mut test = Test::parse("disk-two", SCRIPT, None).unwrap();
+        let files = |test: &Test| test.order(Path::new("/m"), &[]).files;
+        assert!(files(&test).is_empty());
+        test.set_rounds(20);
+        assert_eq!(files(&test), [("rounds".to_owned(), b"20".to_vec())]);
+        assert_eq!(test.timeout, Duration::from_secs(600));
     }
 
     #[test]

@@ -61,6 +61,45 @@ fn a_restored_domain_gets_a_new_timer() {
 }
 
 #[test]
+fn a_restored_domain_has_a_timer_at_once() {
+    let xen = FakeXen::new(1, 0);
+    let mut watchdog = Watchdog::default();
+    // None that was never started, or is stopped.
+    watchdog.resume(&*xen, 0).unwrap();
+    watchdog.set(&*xen, 60, 0).unwrap();
+    watchdog.stop(&*xen).unwrap();
+    watchdog.resume(&*xen, 0).unwrap();
+    assert!(xen.watchdogs().is_empty());
+    // The same domain goes on with the same timer, another one gets one.
+    watchdog.set(&*xen, 60, 0).unwrap();
+    for forget in [false, true] {
+        if forget {
+            xen.forget_watchdogs();
+        }
+        watchdog.resume(&*xen, 70_000).unwrap();
+        assert_eq!(
+            (xen.watchdogs(), watchdog.left(70_000)),
+            (vec![60], 60),
+            "{forget}"
+        );
+    }
+}
+
+#[test]
+fn what_xen_does_not_resume_is_begun_by_the_next_ping() {
+    let xen = FakeXen::new(1, 0);
+    let mut watchdog = Watchdog::default();
+    watchdog.set(&*xen, 60, 0).unwrap();
+    xen.forget_watchdogs();
+    xen.faults().fail_after(1, XenError::EFAULT);
+    assert_eq!(watchdog.resume(&*xen, 0), Err(XenError::EFAULT));
+    assert!(!watchdog.is_running() && xen.watchdogs().is_empty());
+    xen.faults().heal();
+    watchdog.set(&*xen, 60, 0).unwrap();
+    assert_eq!(xen.watchdogs(), [60]);
+}
+
+#[test]
 fn others_may_have_all_timers() {
     let xen = FakeXen::new(1, 0);
     let others = [(); 2].map(|()| xen.sched_watchdog(None, 100).unwrap());

@@ -49,6 +49,9 @@ pub enum Input {
     Fault,
     /// The driver is taken off the device.
     Unbind,
+    /// The kernel makes room for another one (kexec): as [`Input::Unbind`], but what the driver has to do with Linux stays
+    /// as it is, so that requests wait for ever. There is no [`Action::Remove`].
+    Retire,
     /// The device's nodes are gone, or belong to another device now.
     Vanish,
     /// The domain was resumed: rings, ports and grants are lost, the backend is another one.
@@ -72,6 +75,6 @@ pub enum Action {
     WriteState(XenbusState),
     /// Tell people that the backend does not go on.
     ReportStall,
-    /// The device is gone for the driver. Always the last action.
+    /// The device is gone for the driver. Always the last action, and there is always one, but after [`Input::Retire`].
     Remove,
 }

@@ -22,14 +22,16 @@ fn inputs() -> impl Strategy<Value = Input> {
 proptest! {
     /// Whatever a backend shows, at whatever times: rings are made once and dropped once, the
     /// driver goes live only on what it published, nothing follows Remove, no action is lost, and
-    /// an unbind ends within the limits.
+    /// an unbind ends within the limits, as does making room for another kernel.
     #[test]
     fn any_backend(
-        steps in prop::collection::vec((inputs(), 0u64..8000, any::<bool>(), 0usize..10), 0..80)
+        steps in prop::collection::vec((inputs(), 0u64..8000, any::<bool>(), 0usize..10), 0..80),
+        retire in any::<bool>(),
     ) {
         let mut machine = Machine::new();
         let (mut now, mut published, mut live, mut removed) = (0, false, false, false);
-        let ending = [(Input::Unbind, 0, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0)];
+        let last = if retire { Input::Retire } else { Input::Unbind };
+        let ending = [(last, 0, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0), (Input::Tick, CLOSE_LIMIT, true, 0)];
         for (input, pause, ok, state) in steps.into_iter().chain(ending) {
             now += pause;
             machine.handle(input, now);
@@ -68,9 +70,11 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(machine.is_gone(), removed);
+            prop_assert_eq!(machine.is_gone(), removed || machine.retiring && machine.is_gone());
+            prop_assert!(!(machine.is_gone() && published), "rings are left");
             prop_assert_eq!(machine.is_connected(), live && published);
         }
-        prop_assert!(removed, "an unbind does not end");
+        prop_assert!(machine.is_gone(), "it does not end");
+        prop_assert!(removed || retire);
     }
 }

@@ -242,6 +242,23 @@ fn unbind_leaves_the_device_for_the_next_driver() {
 }
 
 #[test]
+fn another_kernel_finds_the_device_as_another_driver_does() {
+    for kind in [Kind::Blkback, Kind::Netback] {
+        let mut world = connected(kind);
+        world.log.clear();
+        world.input(Input::Retire);
+        world.settle();
+        assert!(world.machine.is_gone());
+        assert_eq!(
+            world.states_written(),
+            [S::Closing, S::Closed, S::Initialising]
+        );
+        assert_eq!(world.log.first(), Some(&Action::Close));
+        assert!(!world.log.contains(&Action::Remove));
+    }
+}
+
+#[test]
 fn unbind_with_a_dead_backend_ends_in_bounded_time_and_tells_the_truth() {
     let mut world = connected(Kind::Blkback);
     world.kind = Kind::Dead;
