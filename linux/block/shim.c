@@ -11,6 +11,7 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
+#include "../copy.h"
 #include "shim.h"
 
 /* What fdisk and boot loaders believe in: 255 heads of 63 sectors. */
@@ -108,9 +109,9 @@ int xenpv_blk_add_disk(struct device *parent, struct gendisk *disk)
 static __always_inline void xenpv_blk_move(u8 *data, u8 *page, size_t n, bool to_request)
 {
 	if (to_request)
-		memcpy(data, page, n);
+		xenpv_copy(data, page, n);
 	else
-		memcpy(page, data, n);
+		xenpv_copy(page, data, n);
 }
 
 static noinline void xenpv_blk_copy_pieces(struct request *rq, u8 *const *pages, size_t bytes, bool to_request)

@@ -9,6 +9,7 @@
 #include <linux/timer.h>
 #include <net/page_pool/helpers.h>
 
+#include "../copy.h"
 #include "shim.h"
 
 #define XENPV_NET_OFFLOADS (NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_TSO | NETIF_F_TSO6)
@@ -18,8 +19,6 @@
 #define XENPV_RX_LINEAR 2048u
 #define XENPV_RX_HEAD 256u
 #define XENPV_RX_POOL_PAGES 256
-/* From so many bytes on the string instructions are worth their start. */
-#define XENPV_STRING_MIN 512u
 
 /* netdev_priv(). The head is mirrored by Private in ffi.rs. */
 struct xenpv_net {
@@ -360,19 +359,6 @@ u32 xenpv_skb_tx_begin(struct sk_buff *skb)
 		flags |= (u32)skb_shinfo(skb)->gso_size << XENPV_TX_GSO_SIZE_SHIFT;
 	}
 	return flags;
-}
-
-/* Large blocks by string instructions, as the kernel's copy_page(): memcpy() does so on the newest processors only. */
-static void xenpv_copy(void *into, const void *from, u32 len)
-{
-	unsigned long words = len / 8, bytes = len % 8;
-
-	if (len < XENPV_STRING_MIN) {
-		memcpy(into, from, len);
-		return;
-	}
-	asm volatile("rep movsq" : "+D"(into), "+S"(from), "+c"(words) : : "memory");
-	asm volatile("rep movsb" : "+D"(into), "+S"(from), "+c"(bytes) : : "memory");
 }
 
 /* Bytes of a packet, from wherever they are. */

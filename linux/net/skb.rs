@@ -11,8 +11,8 @@ use linux::page::Page;
 
 use crate::{ffi, Napi};
 
-/// So many bytes are copied here if they lie together, more by C, which knows how to copy large blocks.
-const SMALL: u32 = 256;
+/// So many bytes are copied here if they lie together, more by C, which knows how to copy a page.
+const SMALL: u32 = 2048;
 
 /// A reference to a packet. Dropping it counts the packet as lost; [`consume`](Self::consume) does not.
 ///

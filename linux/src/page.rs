@@ -76,12 +76,14 @@ impl Page {
     }
 
     /// Address of the first byte, valid for [`Self::len`] bytes as long as this value lives.
+    #[inline]
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.pages
     }
 
     /// Bytes in all pages together.
     #[allow(clippy::len_without_is_empty)]
+    #[inline]
     pub fn len(&self) -> usize {
         kernel::page::PAGE_SIZE << self.order
     }

@@ -94,7 +94,7 @@ lines() { wc -l </tmp/lines; }
 # owned: what is owned now, once nothing changes any more.
 owned() {
   wait_for 20 [ "$(report store requests)" = 0 ]
-  for name in in_use deferred; do echo "$name $(report grants $name)"; done
+  echo "references $(references) deferred $(report grants deferred)"
   echo "channels $(report events channels) watches $(report store watches) devices $(report store devices)"
   echo "interrupts $(ls /proc/irq | wc -l)"
 }

@@ -54,6 +54,15 @@ report() {
   sed -n "s/^$2 //p" "/sys/kernel/debug/xenpv/$1"
 }
 
+# references: the grant references in use but for those of the disks' pools, of which larger requests have them get more.
+references() {
+  pools=0
+  for pool in /sys/block/xvd*/xenpv/grants_in_use; do
+    [ ! -e "$pool" ] || pools=$((pools + $(cat "$pool")))
+  done
+  echo $(($(report grants in_use) - pools))
+}
+
 # account NAME WHAT: what an account of grant references has of it: in_use, deferred, oldest or quota.
 account() {
   report grant-accounts "$1" | sed -n "s/.*\\b$2 \\([^ ]*\\).*/\\1/p"

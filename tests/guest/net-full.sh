@@ -13,17 +13,17 @@ up() {
   # No question that nobody answers must hold a packet back.
   ip neigh replace $PEER lladdr "$peer" dev eth0 nud permanent
 }
-# silence NUMBER: dom0 reads no more, and the ring is filled: 238 small packets leave 18 of 256 slots, with which the stack
-# is stopped, for the next packet may need 19.
+# silence NUMBER: dom0 reads no more, and the ring is filled: 240 small packets leave 16 of 256 slots, with which the stack
+# is stopped, for the next packet may need 17.
 silence() {
   sync_send "silence$1"
   sync_wait "silent$1" 400
   before=$(stat tx_packets)
   ping -c 400 -i 0.005 -W 1 $PEER >/dev/null 2>&1 &
   filler=$!
-  wait_for 30 sent 238
+  wait_for 30 sent 240
   kill $filler 2>/dev/null || true
-  equal "packets in the ring" $(($(stat tx_packets) - before)) 238
+  equal "packets in the ring" $(($(stat tx_packets) - before)) 240
 }
 
 wait_for 20 [ -d /sys/class/net/eth0 ]
@@ -35,7 +35,7 @@ wait_for 20 carrier
 ping -c 1 -W 10 $PEER >/dev/null || fail "no ping"
 peer=$(ip neigh show $PEER dev eth0 | sed -n 's/.*lladdr \([0-9a-f:]*\).*/\1/p')
 [ -n "$peer" ] || fail "no address of $PEER: $(ip neigh)"
-# Packets of ten slots and more, of which one finds room in the 18 and a second one does not.
+# Packets of nine slots, of which one finds room in the 16 and a second one does not.
 ip link set eth0 mtu 65000
 up
 
@@ -47,7 +47,7 @@ for _ in 1 2 3 4 5; do
   pinger=$!
   sleep 0.3
   kill $pinger 2>/dev/null || true
-  equal "packets in the ring" $(($(stat tx_packets) - before)) 238
+  equal "packets in the ring" $(($(stat tx_packets) - before)) 240
 done
 sync_send speak1
 sync_wait spoken1 400

@@ -10,7 +10,7 @@ carrier() { [ "$(cat "/sys/class/net/$1/carrier" 2>/dev/null)" = 1 ]; }
 mac() { cat "/sys/class/net/$1/address" 2>/dev/null; }
 has_mac() { [ "$(mac "$1")" = "$2" ]; }
 count() { cat "/sys/block/xvde/xenpv/$1"; }
-no_leak() { [ "$(report grants deferred)" = 0 ] && [ "$(report grants in_use)" = "$before" ]; }
+no_leak() { [ "$(report grants deferred)" = 0 ] && [ "$(references)" = "$before" ]; }
 ended() { ! kill -0 "$1" 2>/dev/null; }
 # hold, release: RTNL, by a thread of the kernel. Meanwhile nothing here may ask for it: no ip, ethtool or carrier.
 hold() { insert xen-selftest rtnl=1; }
@@ -28,7 +28,7 @@ ip addr add 10.0.0.2/24 dev eth0
 ip link set eth0 up
 wait_for 20 carrier eth0
 ping -c 1 -W 10 10.0.0.1 >/dev/null || fail "no ping by eth0"
-before=$(report grants in_use)
+before=$(references)
 sync_send attach
 wait_for 20 exists eth1
 equal "MAC of eth1" "$(mac eth1)" 00:16:3e:00:00:11
