@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "../copy.h"
+#include "../c/xenpv.h"
 #include "shim.h"
 
 /* What fdisk and boot loaders believe in: 255 heads of 63 sectors. */

@@ -126,6 +126,7 @@ void xenpv_pages_hand_over(void *pages);
 u64 xenpv_pages_live(void);
 bool xenpv_pages_shared(const void *pages);
 u64 xenpv_pages_pfn(const void *pages);
+void xenpv_copy(void *into, const void *from, size_t len);
 
 /* panic.c */
 int xenpv_panic_register(void (*hook)(void));

@@ -9,7 +9,7 @@
 #include <linux/timer.h>
 #include <net/page_pool/helpers.h>
 
-#include "../copy.h"
+#include "../c/xenpv.h"
 #include "shim.h"
 
 #define XENPV_NET_OFFLOADS (NETIF_F_SG | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_TSO | NETIF_F_TSO6)
@@ -19,6 +19,8 @@
 #define XENPV_RX_LINEAR 2048u
 #define XENPV_RX_HEAD 256u
 #define XENPV_RX_POOL_PAGES 256
+/* The least that is worth a copy of ours: skb_copy_bits() uses memcpy(). */
+#define XENPV_BLOCK_MIN 512u
 
 /* netdev_priv(). The head is mirrored by Private in ffi.rs. */
 struct xenpv_net {
@@ -368,7 +370,7 @@ int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 l
 	u32 start = skb_headlen(skb), size;
 	u32 i;
 
-	if (skb_has_frag_list(skb) || !skb_frags_readable(skb))
+	if (len < XENPV_BLOCK_MIN || skb_has_frag_list(skb) || !skb_frags_readable(skb))
 		return skb_copy_bits(skb, offset, into, len);
 	if (offset < start) {
 		size = min(len, start - offset);
@@ -418,12 +420,12 @@ struct sk_buff *xenpv_rx_begin(struct napi_struct *napi, u32 len, u32 *linear)
 
 /*
  * Appends bytes that the other end can still write, each read once, the first `linear` of them to the linear part. Takes a
- * fragment for the others: -EMSGSIZE if there is none left, -ENOMEM without memory.
+ * page for the others: -EMSGSIZE if there is none left, -ENOMEM without memory.
  */
 int xenpv_rx_append(struct napi_struct *napi, struct sk_buff *skb, u32 linear, const void *from, u32 len)
 {
 	struct xenpv_net *net = container_of(napi, struct xenpv_net, napi);
-	u32 frags = skb_shinfo(skb)->nr_frags, truesize = len - linear, offset;
+	u32 frags = skb_shinfo(skb)->nr_frags;
 	struct page *page;
 
 	if (linear)
@@ -432,12 +434,12 @@ int xenpv_rx_append(struct napi_struct *napi, struct sk_buff *skb, u32 linear, c
 		return 0;
 	if (frags >= MAX_SKB_FRAGS)
 		return -EMSGSIZE;
-	page = page_pool_dev_alloc(net->pool, &offset, &truesize);
+	page = page_pool_dev_alloc_pages(net->pool);
 	if (!page)
 		return -ENOMEM;
 	skb_mark_for_recycle(skb);
-	xenpv_copy(page_address(page) + offset, from + linear, len - linear);
-	skb_add_rx_frag(skb, frags, page, offset, len - linear, truesize);
+	xenpv_copy(page_address(page), from + linear, len - linear);
+	skb_add_rx_frag(skb, frags, page, 0, len - linear, PAGE_SIZE);
 	return 0;
 }
 

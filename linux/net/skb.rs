@@ -11,8 +11,8 @@ use linux::page::Page;
 
 use crate::{ffi, Napi};
 
-/// So many bytes are copied here if they lie together, more by C, which knows how to copy a page.
-const SMALL: u32 = 2048;
+/// Fewer bytes than C copies in a way of its own (`XENPV_BLOCK_MIN`): if they lie together, they are copied here.
+const SMALL: u32 = 511;
 
 /// A reference to a packet. Dropping it counts the packet as lost; [`consume`](Self::consume) does not.
 ///

@@ -91,6 +91,9 @@ const XENPV: &[(&str, &str)] = &[
     ),
 ];
 
+/// What this project's services have of the kernel's work: the copying of data, which Linux's own frontends leave to memcpy.
+const COPYING: &str = "xenpv_copy";
+
 /// The functions whose entries are the device's interrupts. The timer's are not among them: its events are of another
 /// kind in Linux's own services, and none at all in this project's.
 fn interrupt_handler(driver: Driver) -> (&'static str, &'static str) {
@@ -115,7 +118,9 @@ pub fn is_driver(driver: Driver, group: Group, function: &Function) -> bool {
         "vmlinux" => services
             .iter()
             .any(|(pattern, _)| matches(pattern, &function.name)),
-        module => module == frontend || module == "xen_platform_pci",
+        module => {
+            (module == frontend || module == "xen_platform_pci") && function.name != COPYING
+        }
     }
 }
 
@@ -165,6 +170,7 @@ mod tests {
         ));
         assert!(!is(theirs, Group::Net, "vmlinux", "do_masking"));
         assert!(is(ours, Group::Block, "xen_platform_pci", "any"));
+        assert!(!is(ours, Group::Block, "xen_platform_pci", "xenpv_copy"));
         assert!(is(ours, Group::Block, "xen_vbd", "any"));
         assert!(!is(ours, Group::Block, "xen_vnif", "any"));
         assert!(!is(
