@@ -184,10 +184,12 @@ impl Pool {
         if !self.persistent {
             tag.unshare(bytes)?;
         }
-        // SAFETY: the addresses are of pages that the pool owns: none is lost, as just seen.
-        let moved =
-            done && (op != Op::Read || unsafe { request.copy_from_pages(&tag.addresses, bytes) });
-        Ok(if moved { bytes } else { 0 })
+        if done && op == Op::Read {
+            // SAFETY: the addresses are of pages that the pool owns: none is lost, as just seen.
+            let moved = unsafe { request.copy_from_pages(&tag.addresses, bytes) };
+            return Ok(if moved { bytes } else { 0 });
+        }
+        Ok(if done { bytes } else { 0 })
     }
 
     /// Gives the tag the pages that it may have and `bytes` bytes need, as far as that can be without waiting. Says how

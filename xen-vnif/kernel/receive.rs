@@ -64,10 +64,7 @@ impl Receive {
 
     /// Ends the connection. Returns the number of pages that the backend does not let go of.
     pub(crate) fn end(self) -> u64 {
-        let Self {
-            queue, page, pages, ..
-        } = self;
-        drop(queue);
+        let Self { page, pages, .. } = self;
         pages.end().wrapping_add(page.end().is_none().into())
     }
 
