@@ -66,6 +66,14 @@ impl GrantAccount {
         table::allocate_for(self.id).map_err(|refused| self.explain(refused))
     }
 
+    /// As [`Self::allocate`], but says nothing about the quota: for those who can do without.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn try_allocate(&self) -> Result<FreeRef> {
+        table::allocate_for(self.id).map_err(Error::from)
+    }
+
     /// As [`allocate_many`](crate::allocate_many), from this account.
     ///
     /// # Errors

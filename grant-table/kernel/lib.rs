@@ -32,6 +32,7 @@ pub use foreign::{copy, ForeignPages};
 pub use grant_table::{Access, TooManyKept, Version, Wanted};
 pub use granted::{Granted, Owner};
 pub use reference::{ActiveRef, FreeRef};
+pub use retry::settle;
 pub use table::{
     allocate, allocate_many, counters, domain, may_share_with, remake, start, Counters, Grants,
 };

@@ -3,12 +3,19 @@
 
 use crate::table::{entry, keep_reserve, TABLE};
 use grant_table::{Step, Tick};
-use kernel::{bindings, prelude::*};
-use linux::delayed_work::DelayedWork;
+use kernel::{
+    bindings,
+    prelude::*,
+    time::{delay::fsleep, Delta},
+};
+use linux::{delayed_work::DelayedWork, thread::now_ms};
 use xen_sys::GrantRef;
 
 /// Milliseconds between two rounds as long as something is deferred.
 const INTERVAL: u32 = 1000;
+
+/// Between two looks of [`settle`].
+const PAUSE: Delta = Delta::from_millis(10);
 
 static WORK: DelayedWork = DelayedWork::new(work);
 
@@ -42,8 +49,22 @@ fn work() {
     }
 }
 
-/// One round over all deferred pages, after which there is no other.
-pub(crate) fn run_last() {
+/// Tries all deferred pages again, now and then every few milliseconds, until none is left or `limit` milliseconds are over.
+/// Returns how many are left. Process context.
+pub fn settle(limit: u64) -> u32 {
+    let deadline = now_ms().saturating_add(limit);
+    loop {
+        run_all();
+        let left = TABLE.lock().counters().deferred;
+        if left == 0 || now_ms() >= deadline {
+            return left;
+        }
+        fsleep(PAUSE);
+    }
+}
+
+/// One round over all deferred pages.
+pub(crate) fn run_all() {
     let tick = TABLE.lock().begin_last_tick();
     run(tick);
 }

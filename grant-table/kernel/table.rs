@@ -60,6 +60,8 @@ pub struct Counters {
     pub table: grant_table::Counters,
     /// Frames that the table may have.
     pub max_frames: u32,
+    /// References that these have room for.
+    pub capacity: u32,
     /// How the entries are laid out.
     pub version: u32,
     /// Other domains' pages.
@@ -86,6 +88,7 @@ pub fn counters() -> Counters {
     Counters {
         table: TABLE.lock().counters(),
         max_frames: LIMIT.load(Ordering::Relaxed),
+        capacity: capacity(),
         version: LAYOUT.as_ref().map_or(0, |layout| layout.version.number()),
         foreign: foreign::counters(),
     }
@@ -123,7 +126,7 @@ pub fn start(wanted: Wanted, quota: u32) -> Result<Grants> {
     let mapping = map_window(&layout)?;
     let grants = Grants { _mapping: mapping };
     LIMIT.store(layout.limit, Ordering::Relaxed);
-    let half = layout.limit.saturating_mul(per_frame()) / 2;
+    let half = capacity() / 2;
     QUOTA.store(if quota == 0 { half } else { quota }, Ordering::Relaxed);
     account::start();
     retry::start();
@@ -323,6 +326,11 @@ fn fill(account: AccountId, out: &mut [GrantRef], flags: Flags) -> Result<(), Re
     }
 }
 
+/// References that the table has room for when it is as large as it may be.
+fn capacity() -> u32 {
+    LIMIT.load(Ordering::Relaxed).saturating_mul(per_frame())
+}
+
 /// References that the table would gain if it grew to the limit of Xen and the window.
 fn growth(counters: grant_table::Counters) -> u32 {
     let limit = LIMIT.load(Ordering::Relaxed);
@@ -417,7 +425,7 @@ fn next_chunk() -> Option<KVec<Slot<RawOwner>>> {
 fn end_all() -> usize {
     let counters = counters().table;
     // What was deferred and is over now still has an owner to be released.
-    retry::run_last();
+    retry::run_all();
     let ours =
         (grant_table::RESERVED_ENTRIES..counters.total).filter_map(|gref| entry(GrantRef(gref)));
     ours.filter(|entry| entry.is_busy() && entry.try_end().is_err())

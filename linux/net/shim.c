@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 #include <linux/timer.h>
+#include <net/dst.h>
 #include <net/page_pool/helpers.h>
 
 #include "../c/xenpv.h"
@@ -33,7 +34,7 @@ struct xenpv_net {
 	netdev_features_t allowed;
 	struct napi_struct napi;
 	struct timer_list timer;
-	/* Memory for received packets, which comes back from the stack as it is: only this guest has ever seen it. */
+	/* Memory for received packets while the interface is up, which comes back from the stack as it is: only this guest has ever seen it. */
 	struct page_pool *pool;
 	struct net_device_ops ops;
 };
@@ -48,10 +49,27 @@ static void xenpv_net_timer(struct timer_list *timer)
 	napi_schedule(&net->napi);
 }
 
+static struct page_pool *xenpv_net_pool(struct net_device *dev, struct napi_struct *napi)
+{
+	struct page_pool_params params = {
+		.pool_size = XENPV_RX_POOL_PAGES,
+		.nid = NUMA_NO_NODE,
+		.napi = napi,
+		.netdev = dev,
+	};
+	struct page_pool *pool = page_pool_create(&params);
+
+	return IS_ERR(pool) ? NULL : pool;
+}
+
 static int xenpv_net_open(struct net_device *dev)
 {
 	struct xenpv_net *net = netdev_priv(dev);
 
+	/* Under RTNL and never in the bus's thread: it takes a lock whose holders wait for memory. */
+	net->pool = xenpv_net_pool(dev, &net->napi);
+	if (!net->pool)
+		return -ENOMEM;
 	napi_enable(&net->napi);
 	netif_tx_start_all_queues(dev);
 	net->callbacks->opened(dev);
@@ -65,6 +83,9 @@ static int xenpv_net_stop(struct net_device *dev)
 	netif_tx_disable(dev);
 	napi_disable(&net->napi);
 	timer_delete_sync(&net->timer);
+	/* It outlives us if the stack still has memory of it. */
+	page_pool_destroy(net->pool);
+	net->pool = NULL;
 	net->callbacks->closed(dev);
 	return 0;
 }
@@ -144,19 +165,6 @@ static const struct net_device_ops xenpv_net_ops = {
 	.ndo_validate_addr = eth_validate_addr,
 };
 
-static struct page_pool *xenpv_net_pool(struct net_device *dev, struct napi_struct *napi)
-{
-	struct page_pool_params params = {
-		.pool_size = XENPV_RX_POOL_PAGES,
-		.nid = NUMA_NO_NODE,
-		.napi = napi,
-		.netdev = dev,
-	};
-	struct page_pool *pool = page_pool_create(&params);
-
-	return IS_ERR(pool) ? NULL : pool;
-}
-
 struct net_device *xenpv_net_alloc(const struct xenpv_net_callbacks *callbacks, void *data, const u8 *mac,
 				   const char *driver_name)
 {
@@ -170,11 +178,6 @@ struct net_device *xenpv_net_alloc(const struct xenpv_net_callbacks *callbacks, 
 	net->dev = dev;
 	net->callbacks = callbacks;
 	net->driver_name = driver_name;
-	net->pool = xenpv_net_pool(dev, &net->napi);
-	if (!net->pool) {
-		free_netdev(dev);
-		return NULL;
-	}
 	net->ops = xenpv_net_ops;
 	/* Called straight from the stack: a packet passes no C function of ours on its way into the driver. */
 	net->ops.ndo_start_xmit = callbacks->start_xmit;
@@ -200,8 +203,6 @@ void xenpv_net_free(struct net_device *dev)
 	struct xenpv_net *net = netdev_priv(dev);
 
 	timer_shutdown_sync(&net->timer);
-	/* It outlives us if the stack still has memory of it. */
-	page_pool_destroy(net->pool);
 	netif_napi_del(&net->napi);
 	free_netdev(dev);
 }
@@ -395,10 +396,12 @@ int xenpv_skb_copy_bits(const struct sk_buff *skb, u32 offset, void *into, u32 l
 	return len ? -EFAULT : 0;
 }
 
-/* The packet was copied and is only kept for its sender to wait: it need not hold up what tracks connections. */
+/* The packet was copied and is only kept for its sender to wait: it need not hold up what else it refers to. */
 void xenpv_skb_keep(struct sk_buff *skb)
 {
 	nf_reset_ct(skb);
+	skb_dst_drop(skb);
+	skb_ext_reset(skb);
 }
 
 void xenpv_skb_consume_any(struct sk_buff *skb)

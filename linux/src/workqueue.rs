@@ -23,15 +23,16 @@ impl WorkQueue {
         Self::with(name, bindings::wq_flags_WQ_UNBOUND, 0)
     }
 
-    /// A queue of one item at a time, in their order. It has a thread for when there is no memory for another, so that what
-    /// disks may depend on can run here.
+    /// A queue of one item at a time, in their order. It has a thread for when there is no memory for another. Its items may
+    /// wait for such of queues without one, as much of the kernel does: hence `__WQ_LEGACY`, which spares a warning.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub fn ordered(name: &'static CStr) -> Result<Self> {
         let flags = bindings::wq_flags_WQ_UNBOUND
             | bindings::wq_flags___WQ_ORDERED
-            | bindings::wq_flags_WQ_MEM_RECLAIM;
+            | bindings::wq_flags_WQ_MEM_RECLAIM
+            | bindings::wq_flags___WQ_LEGACY;
         Self::with(name, flags, 1)
     }
 

@@ -12,7 +12,6 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use grant_table::ENTRIES_PER_FRAME;
 use kernel::{
     alloc::{
         flags::{__GFP_NOWARN, GFP_NOWAIT},
@@ -202,7 +201,7 @@ impl Pool {
             let added = self
                 .device
                 .grants()
-                .allocate()
+                .try_allocate()
                 .and_then(|free| tag.add(free, self.domid, self.persistent, flags));
             if added.is_err() {
                 break;
@@ -217,8 +216,11 @@ impl Pool {
 /// do without.
 fn references_to_spare() -> bool {
     let counters = xen_grants::counters();
-    let all = counters.max_frames.saturating_mul(ENTRIES_PER_FRAME);
-    counters.table.in_use < all / 2
+    let taken = counters
+        .table
+        .in_use
+        .saturating_add(counters.table.deferred);
+    taken < counters.capacity / 2
 }
 
 impl TagPages {

@@ -162,8 +162,10 @@ impl Attachment {
         let mut state = self.state.lock();
         state.stack.suspended();
         interface.disable_queue();
-        if let Some(connection) = self.net.take(interface) {
-            state.parked = Some(connection);
+        if let Some((mut tx, rx)) = self.net.take(interface) {
+            // The interface may go down meanwhile.
+            tx.let_go();
+            state.parked = Some((tx, rx));
         }
     }
 

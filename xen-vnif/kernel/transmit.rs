@@ -172,8 +172,9 @@ impl Transmit {
         interface.stop_queue();
         self.stopped = true;
         counters.add(Counter::TxStops, 1);
-        // Responses that came before the event was asked for are seen here, those after it raise the event.
-        while self.stopped && self.queue.arm(true)? {
+        // Responses that came before the event was asked for are seen here, those after it raise the event. Each round leaves
+        // at most half of what was in flight, and the last one an event for whatever is still waited for.
+        while self.queue.arm(self.stopped)? {
             self.reap(0, counters)?;
             self.wake(interface);
         }

@@ -59,6 +59,8 @@ impl Vif {
         let _bh = BhDisabled::new();
         let rx = self.rx.lock().take();
         let _sending = interface.lock_queue(true);
+        // A poll may have let the stack go on since it was told to wait.
+        interface.stop_queue();
         let tx = self.tx.lock().take();
         tx.zip(rx)
     }
@@ -113,9 +115,17 @@ impl Vif {
     #[cold]
     fn unconnected(&self, interface: &Interface) {
         let given_up_at = self.given_up_at.load(Ordering::Relaxed);
-        if given_up_at != 0 && now() >= given_up_at {
+        let left = given_up_at.saturating_sub(now());
+        if given_up_at == 0 {
+            return;
+        }
+        if left == 0 {
             self.given_up_at.store(0, Ordering::Relaxed);
             interface.set_carrier(false);
+        } else {
+            // The timer is lost when the interface goes down.
+            let ms = u32::try_from(left.div_ceil(NANOSECONDS_PER_MS)).unwrap_or(AWAIT_BACKEND_MS);
+            interface.schedule_poll_after(ms);
         }
     }
 
@@ -230,8 +240,10 @@ impl Operations for Vif {
             let _bh = BhDisabled::new();
             let _sending = interface.lock_queue(true);
             let mut tx = self.tx.lock();
-            if let Some(tx) = &mut *tx {
-                tx.restarted(interface);
+            match &mut *tx {
+                Some(tx) => tx.restarted(interface),
+                // Whoever brings the next connection lets the stack go on.
+                None => interface.stop_queue(),
             }
         }
         interface.schedule_poll();

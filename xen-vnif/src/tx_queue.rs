@@ -192,10 +192,10 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
     pub fn show(&mut self) -> Result<Notify, Violation> {
         self.trust()?;
         if self.kept != 0 && !self.armed {
-            // Not answered yet, for the backend does not see the last one yet: the event is sure to come.
+            // Not answered yet, for the backend does not see the last one yet: the event is sure to come. (Without a last one
+            // it may be too late for an event, and the next one asks.)
             let all = self.ring.in_flight().wrapping_add(self.ring.unpublished());
-            let _ = self.ring.final_check_for_responses_ahead(all)?;
-            self.armed = true;
+            self.armed = !self.ring.final_check_for_responses_ahead(all)?;
         }
         Ok(self.ring.push_requests_and_check_notify())
     }

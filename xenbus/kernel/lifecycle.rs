@@ -392,6 +392,11 @@ impl Device {
     /// Whether the backend's domain has let go of what it had before.
     fn may_publish(&self) -> Result {
         let backend = self.otherend_id();
+        if xen_grants::may_share_with(backend).is_ok() {
+            return Ok(());
+        }
+        // What is left of an orderly end, in which backends let go a little later than we.
+        let _ = xen_grants::settle(0);
         let Err(kept) = xen_grants::may_share_with(backend) else {
             return Ok(());
         };

@@ -292,8 +292,12 @@ pub fn start() -> Result<Bus> {
 /// Another kernel is about to take this one's place and its memory: closes every device, so that no backend uses any of it
 /// any more, and leaves them to that kernel. Whoever has requests waits for ever. Process context.
 pub fn retire() {
-    let Ok(devices) = shared().and_then(|shared| shared.snapshot()) else {
-        return;
+    let devices = match shared().and_then(|shared| shared.snapshot()) {
+        Ok(devices) => devices,
+        Err(error) => {
+            pr_err!("the devices stay open, and their backends may write to the next kernel's memory: {error:?}\n");
+            return;
+        }
     };
     // Memory must not be waited for that is written to one of these disks.
     let _no_io = NoIo::new();

@@ -166,6 +166,11 @@ impl Machine {
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input, now: Millis) {
         if self.phase == Phase::Gone {
+            // One that was retired is the driver's still, until the device goes.
+            if matches!(input, Input::Vanish | Input::Unbind) && core::mem::take(&mut self.retiring)
+            {
+                self.push(Action::Remove);
+            }
             return;
         }
         match input {

@@ -242,3 +242,23 @@ fn an_event_comes_when_the_stack_waits_and_only_then() {
     liar.front.tx.reap(|_| ()).unwrap();
     assert!(liar.front.tx.may_wake());
 }
+
+/// A poll that finds the answers there asks for no event; a packet that could not be pushed meanwhile must not make
+/// believe that one was asked for.
+#[test]
+fn an_event_that_is_too_late_is_asked_for_again() {
+    let mut liar = Liar::new();
+    let answer = |liar: &mut Liar| {
+        let request = liar.back.tx.next_request().unwrap().unwrap();
+        let id = request.as_request().id;
+        let response = NetifTxResponse { id, status: 0 };
+        liar.back.tx.push_response(&response).unwrap();
+        liar.back.tx.push_responses_and_check_notify().is_needed()
+    };
+    liar.front.send(&[1; 1514], None);
+    assert!(answer(&mut liar));
+    assert_eq!(liar.front.tx.arm(false), Ok(true));
+    let _ = liar.front.tx.show().unwrap();
+    liar.front.send(&[1; 1514], None);
+    assert!(answer(&mut liar), "somebody waits");
+}

@@ -75,6 +75,7 @@ pub enum Action {
     WriteState(XenbusState),
     /// Tell people that the backend does not go on.
     ReportStall,
-    /// The device is gone for the driver. Always the last action, and there is always one, but after [`Input::Retire`].
+    /// The device is gone for the driver. Always the last action, and there is always one; after [`Input::Retire`] only when
+    /// the device or the driver goes.
     Remove,
 }

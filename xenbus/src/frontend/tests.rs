@@ -255,6 +255,13 @@ fn another_kernel_finds_the_device_as_another_driver_does() {
         );
         assert_eq!(world.log.first(), Some(&Action::Close));
         assert!(!world.log.contains(&Action::Remove));
+        // The driver has it still, and is told if it goes before that kernel comes.
+        for _ in 0..2 {
+            world.input(Input::Vanish);
+            world.input(Input::Unbind);
+        }
+        let removals = world.log.iter().filter(|action| **action == Action::Remove);
+        assert_eq!(removals.count(), 1);
     }
 }
 

@@ -118,9 +118,7 @@ pub fn is_driver(driver: Driver, group: Group, function: &Function) -> bool {
         "vmlinux" => services
             .iter()
             .any(|(pattern, _)| matches(pattern, &function.name)),
-        module => {
-            (module == frontend || module == "xen_platform_pci") && function.name != COPYING
-        }
+        module => (module == frontend || module == "xen_platform_pci") && function.name != COPYING,
     }
 }
 
