@@ -14,6 +14,7 @@ pub mod bench;
 pub mod cache;
 pub mod demo;
 pub mod dom0;
+pub mod emulator;
 pub mod exec;
 pub mod guest;
 pub mod image;
