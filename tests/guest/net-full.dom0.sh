@@ -6,7 +6,7 @@ dev=vif$(xl domid "$DOMAIN").0
 [ -d /sys/kernel/debug/xen-netback ] || mount -t debugfs none /sys/kernel/debug
 # The first line of this form is the transmit ring's: all that was asked for has been taken out.
 empty() { awk '/^req prod/ { exit $3 != $6 }' "/sys/kernel/debug/xen-netback/$dev/io_ring_q0"; }
-for n in 1 2; do
+for n in 1 2 3; do
   sync_wait "silence$n" 400
   ip link set "$dev" down
   sync_send "silent$n"

@@ -24,7 +24,7 @@ use kernel::{
 };
 use linux::{thread::NoIo, workqueue::WorkQueue};
 use linux_block::{Counter, Disk, DiskConfig, Operations, QueueSetup, Request, Status};
-use vbd_core::{Flush, Patience, Placement, Properties, MAX_DIRECT_BYTES, XENVBD_MAJOR};
+use vbd_core::{Flush, Patience, Placement, Properties, XENVBD_MAJOR};
 use xen_bus::DeviceRef;
 use xen_sys::{blkif::SECTOR_SIZE, PAGE_SIZE};
 
@@ -162,10 +162,10 @@ impl Attachment {
             published.ring.core.set_flush(flush);
         }
         let (depth, device) = (published.depth(), self.device.clone());
-        if max_bytes(properties) > MAX_DIRECT_BYTES {
-            published.ring.add_indirect(&device)?;
-        }
-        let pool = Pool::new(depth, properties.segments, device, properties.persistent)?;
+        // First the pages without which there is no disk.
+        let mut pool = Pool::new(depth, device.clone(), properties.persistent)?;
+        let properties = &published.ring.offer_indirect(&device, properties);
+        pool.allow(properties.segments);
         let disk = match &state.disk {
             Some(disk) => disk.clone(),
             None => Arc::new(self.make_disk(properties, depth)?, GFP_KERNEL)?,

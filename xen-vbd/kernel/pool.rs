@@ -74,14 +74,9 @@ unsafe impl Sync for Pool {}
 pub(crate) struct StillMapped(pub(crate) u64);
 
 impl Pool {
-    /// Pages for `depth` tags and at most `most` for each, to be shared with the device's backend: for the pool's life if
+    /// Pages for the direct requests of `depth` tags, to be shared with the device's backend: for the pool's life if
     /// `persistent`, else for the time of each request. `ENOMEM`, or `ENOSPC` when there are not enough grant references.
-    pub(crate) fn new(
-        depth: usize,
-        most: usize,
-        device: DeviceRef,
-        persistent: bool,
-    ) -> Result<Self> {
+    pub(crate) fn new(depth: usize, device: DeviceRef, persistent: bool) -> Result<Self> {
         let domid = device.otherend_id();
         let count = depth.checked_mul(FIRST_PAGES).ok_or(EINVAL)?;
         let mut refs = device.grants().allocate_many(count)?.into_iter();
@@ -102,9 +97,14 @@ impl Pool {
             device,
             domid,
             persistent,
-            most,
+            most: FIRST_PAGES,
             pages: AtomicU64::new(count as u64),
         })
+    }
+
+    /// Lets each tag have so many pages, when a request first needs them.
+    pub(crate) fn allow(&mut self, most: usize) {
+        self.most = most;
     }
 
     /// How many pages are shared all the time; `None` when each is for the time of a request.

@@ -4,11 +4,11 @@
 use kernel::{prelude::*, sync::Arc};
 use linux::page::Page;
 use ring::{FrontRing, SharedMemory};
-use vbd_core::{IndirectPage, Slot};
+use vbd_core::{IndirectPage, Properties, Slot, MAX_DIRECT_BYTES};
 use xen_bus::Device;
 use xen_events::EventChannel;
 use xen_grants::{Access, Granted};
-use xen_sys::{GrantRef, Port};
+use xen_sys::{blkif::MAX_SEGMENTS_PER_REQUEST, GrantRef, Port};
 
 use crate::queue::{Core, Queue};
 
@@ -24,26 +24,45 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Lets requests be indirect, for a backend that knows them.
-    pub(crate) fn add_indirect(&mut self, device: &Device) -> Result {
+    /// Lets requests be indirect, if the backend knows them and there are pages and grant references for it; a disk can do
+    /// without. Says what the disk is to have then.
+    pub(crate) fn offer_indirect(&mut self, device: &Device, offered: &Properties) -> Properties {
+        let mut properties = *offered;
+        if properties.segments <= MAX_SEGMENTS_PER_REQUEST {
+            return properties;
+        }
+        if let Err(error) = self.add_indirect(device) {
+            properties.limit_segments(MAX_SEGMENTS_PER_REQUEST);
+            pr_warn!(
+                "{}: no pages or grant references for large requests ({error:?}), so that none has more than {} KiB: raise grant_quota or max_grant_frames\n",
+                device.name(),
+                MAX_DIRECT_BYTES / 1024
+            );
+        }
+        properties
+    }
+
+    /// Gives each tag a page for its indirect requests, or none of them.
+    fn add_indirect(&mut self, device: &Device) -> Result {
         let depth = self.core.depth();
-        self.indirect.reserve(depth, GFP_KERNEL)?;
-        for tag in 0..depth {
+        let mut pages = KVec::with_capacity(depth, GFP_KERNEL)?;
+        let mut places = KVec::with_capacity(depth, GFP_KERNEL)?;
+        for _ in 0..depth {
+            // The account says nothing of it: our caller does.
+            let free = device.grants().try_allocate()?;
             let page = Page::new(GFP_KERNEL)?;
-            // SAFETY: as for the ring's page: only the core uses the memory, and goes before the page.
+            // SAFETY: as for the ring's page: only the core, if anybody, uses the memory, and goes before the page.
             let memory = unsafe { SharedMemory::new(page.as_ptr(), page.len()) };
             // For writing too: who keeps pages mapped (xen-blkback) maps them all alike. It is never read.
             let access = Access::ReadWrite;
-            let page = Granted::page(
-                device.grants().allocate()?,
-                page,
-                device.otherend_id(),
-                access,
-            );
-            let indirect = IndirectPage::new(memory, page.gref());
-            self.indirect.push_within_capacity(page)?;
-            self.core.set_indirect(tag, indirect);
+            let page = Granted::page(free, page, device.otherend_id(), access);
+            places.push_within_capacity(IndirectPage::new(memory, page.gref()))?;
+            pages.push_within_capacity(page)?;
         }
+        for (tag, place) in places.into_iter().enumerate() {
+            self.core.set_indirect(tag, place);
+        }
+        self.indirect = pages;
         Ok(())
     }
 

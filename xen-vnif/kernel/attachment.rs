@@ -23,38 +23,59 @@ use crate::{receive::Receive, transmit::Transmit, vif::Vif};
 
 global_lock! {
     // SAFETY: `Works::start` is called when the module is loaded, before there can be a device.
-    unsafe(uninit) static WORKS: Mutex<Option<Arc<WorkQueue>>> = None;
+    unsafe(uninit) static WORKS: Mutex<Option<WorkQueues>> = None;
+}
+
+/// What works for all interfaces.
+struct WorkQueues {
+    /// For what takes RTNL.
+    stack: Arc<WorkQueue>,
+    /// For what waits for the store, which may be silent: the other interfaces' turn is to come meanwhile.
+    reports: Arc<WorkQueue>,
 }
 
 /// How long the module's insertion waits for the interfaces to be there, in milliseconds.
 const SETTLE_LIMIT: u64 = 10_000;
 
-/// The module's hold on its work queue; when it is dropped, no interface is left. That may take until RTNL is free.
-pub(crate) struct Works(Arc<WorkQueue>);
+/// The module's hold on its work queues; when it is dropped, no interface is left. That may take until RTNL is free.
+///
+/// Field order matters: the work of `stack` has reports made.
+pub(crate) struct Works {
+    stack: Arc<WorkQueue>,
+    _reports: Arc<WorkQueue>,
+}
 
 impl Works {
-    /// Offers a queue to every interface.
+    /// Offers the queues to every interface.
     ///
     /// # Safety
     /// Once, before there is a device.
     pub(crate) unsafe fn start() -> Result<Self> {
-        let queue = Arc::new(WorkQueue::ordered(c"xen_vnif")?, GFP_KERNEL)?;
+        let stack = Arc::new(WorkQueue::ordered(c"xen_vnif")?, GFP_KERNEL)?;
+        let reports = Arc::new(WorkQueue::new(c"xen_vnif_reports")?, GFP_KERNEL)?;
         // SAFETY: As the caller promises.
         unsafe { WORKS.init() };
-        *WORKS.lock() = Some(queue.clone());
-        Ok(Self(queue))
+        *WORKS.lock() = Some(WorkQueues {
+            stack: stack.clone(),
+            reports: reports.clone(),
+        });
+        Ok(Self {
+            stack,
+            _reports: reports,
+        })
     }
 
     /// Waits for the interfaces whose backends have connected, so that what a script does next finds them; not for ever.
     pub(crate) fn settle(&self) {
         // If that takes longer the interfaces come later.
-        let _ = self.0.settle(SETTLE_LIMIT);
+        let _ = self.stack.settle(SETTLE_LIMIT);
     }
 }
 
 impl Drop for Works {
     fn drop(&mut self) {
-        // There is no device any more that could queue anything, so that the last reference is ours.
+        // There is no device any more that could queue anything, so that the last reference to `stack` is ours; work that
+        // goes on may have one to `reports`.
         *WORKS.lock() = None;
     }
 }
@@ -202,9 +223,23 @@ impl Attachment {
 
     /// Has the work item look whether there is something to do.
     fn call_work(self: &Arc<Self>) {
-        if let Some(queue) = &*WORKS.lock() {
+        if let Some(queues) = &*WORKS.lock() {
             // If it is in the queue already it has not looked yet.
-            let _ = queue.enqueue(self.clone());
+            let _ = queues.stack.enqueue(self.clone());
+        }
+    }
+
+    /// Has the bus and the toolstack told that the interface cannot be registered.
+    fn report(&self, error: Error) {
+        // Not with the lock, which the bus's thread takes: memory may have to be waited for.
+        let reports = WORKS.lock().as_ref().map(|queues| queues.reports.clone());
+        let device = self.device.clone();
+        let told = reports.is_some_and(|reports| {
+            let tell = move || tell_unregistered(&device, error);
+            reports.try_spawn(GFP_KERNEL, tell).is_ok()
+        });
+        if !told {
+            tell_unregistered(&self.device, error);
         }
     }
 
@@ -232,6 +267,11 @@ impl Attachment {
     }
 }
 
+/// Waits for the store.
+fn tell_unregistered(device: &Device, error: Error) {
+    device.fail(error, format_args!("the interface cannot be registered"));
+}
+
 impl WorkItem for Attachment {
     type Pointer = Arc<Self>;
 
@@ -252,8 +292,7 @@ impl WorkItem for Attachment {
             }
             if let Err(error) = result {
                 // Only now, for it brings about the next attempt.
-                let why = format_args!("the interface cannot be registered");
-                this.device.fail(error, why);
+                this.report(error);
             }
         }
         let mut state = this.state.lock();

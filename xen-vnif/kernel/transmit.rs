@@ -2,7 +2,7 @@
 //! The transmit half of a connection.
 
 use kernel::{prelude::*, sync::Arc};
-use linux::page::Page;
+use linux::{page::Page, timer::now};
 use linux_net::{GsoKind, Interface, Skb, TxInfo};
 use vnif_core::{
     features::Features,
@@ -24,6 +24,14 @@ use crate::{
 /// its sender to be held back by what is in the ring (TCP's small queues, a socket's send buffer).
 const NOT_KEPT_MAX: u32 = 256;
 
+/// The packets that are kept are looked at so often, in milliseconds: who was there at the last look goes, so that a backend
+/// that does not answer cannot keep a socket for longer than twice that. As long as Linux gives a device before it calls it
+/// hung (`dev_watchdog`); sooner, and it would no longer hold back who sends through a slow link.
+const LOOK_MS: u32 = 5_000;
+/// A timer may be early by a tick.
+const TICK_MS: u32 = 10;
+const NANOSECONDS_PER_MS: u64 = 1_000_000;
+
 /// Why a packet was not sent.
 struct NotSent;
 
@@ -39,6 +47,8 @@ pub(crate) struct Transmit {
     features: Features,
     /// The stack was told to wait for room.
     stopped: bool,
+    /// When the packets that are kept are looked at next, in nanoseconds of the clock; `None` while none is kept.
+    look_at: Option<u64>,
 }
 
 impl Transmit {
@@ -62,6 +72,7 @@ impl Transmit {
             channel,
             features,
             stopped: false,
+            look_at: None,
         })
     }
 
@@ -93,6 +104,28 @@ impl Transmit {
     /// Gives the stack back all packets that are kept. Their slots, which have copies, go on.
     pub(crate) fn let_go(&mut self) {
         self.queue.let_go().for_each(Skb::consume);
+        // Its timer may not come any more.
+        self.look_at = None;
+    }
+
+    /// Has a poll [`look`](Self::look) in a while, if a packet is kept and none is to do so yet.
+    #[inline]
+    fn watch(&mut self, interface: &Interface) {
+        if self.look_at.is_none() && self.queue.keeps() {
+            let delay = u64::from(LOOK_MS).wrapping_mul(NANOSECONDS_PER_MS);
+            self.look_at = Some(now().saturating_add(delay));
+            interface.schedule_poll_after(LOOK_MS.saturating_add(TICK_MS));
+        }
+    }
+
+    /// In a poll: gives the stack back the packets that were kept for too long, if it is time.
+    #[inline]
+    pub(crate) fn look(&mut self, interface: &Interface) {
+        if self.look_at.is_some_and(|at| at <= now()) {
+            self.queue.let_go_old(Skb::consume);
+            self.look_at = None;
+            self.watch(interface);
+        }
     }
 
     /// Tells the channel whether a poll has found work.
@@ -139,6 +172,7 @@ impl Transmit {
                 if info.gso().is_some() {
                     counters.add(Counter::TxGso, 1);
                 }
+                self.watch(interface);
             }
             Err(NotSent) => counters.add(Counter::TxDropped, 1),
         }

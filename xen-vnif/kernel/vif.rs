@@ -155,6 +155,7 @@ impl Vif {
             tx.wake(interface);
             if budget != 0 {
                 tx.judged(received != 0 || slots != 0);
+                tx.look(interface);
             }
             Ok((slots, arm && tx.arm()?))
         });

@@ -130,8 +130,14 @@ pub enum Ended {
 pub struct Entry<P>(State<P>);
 
 enum State<P> {
-    Free { next: u16 },
-    InFlight(Option<P>),
+    Free {
+        next: u16,
+    },
+    InFlight {
+        kept: Option<P>,
+        /// What is kept was there at the last look already.
+        seen: bool,
+    },
 }
 
 impl<P> Entry<P> {
@@ -180,7 +186,10 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxTable<P, S> {
         if let Entry(State::Free { next }) = *entry {
             self.first_free = next;
         }
-        *entry = Entry(State::InFlight(None));
+        *entry = Entry(State::InFlight {
+            kept: None,
+            seen: false,
+        });
         self.in_flight = self.in_flight.wrapping_add(1);
         Some(id)
     }
@@ -189,8 +198,9 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxTable<P, S> {
     #[inline]
     pub fn keep(&mut self, id: u16, payload: P) -> Result<(), P> {
         match self.entries.get_mut(usize::from(id)) {
-            Some(Entry(State::InFlight(place @ None))) => {
-                *place = Some(payload);
+            Some(Entry(State::InFlight { kept, seen })) if kept.is_none() => {
+                *kept = Some(payload);
+                *seen = false;
                 Ok(())
             }
             _ => Err(payload),
@@ -223,10 +233,10 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxTable<P, S> {
         }
         let next = self.first_free;
         match core::mem::replace(&mut entry.0, State::Free { next }) {
-            State::InFlight(payload) => {
+            State::InFlight { kept, .. } => {
                 self.first_free = id;
                 self.in_flight = self.in_flight.wrapping_sub(1);
-                Some(payload)
+                Some(kept)
             }
             State::Free { .. } => None,
         }
@@ -237,7 +247,21 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxTable<P, S> {
         self.entries
             .iter_mut()
             .filter_map(|entry| match &mut entry.0 {
-                State::InFlight(payload) => payload.take(),
+                State::InFlight { kept, .. } => kept.take(),
+                State::Free { .. } => None,
+            })
+    }
+
+    /// As [`payloads`](Self::payloads), but only what was kept at the last call of this already.
+    pub fn old_payloads(&mut self) -> impl Iterator<Item = P> + '_ {
+        self.entries
+            .iter_mut()
+            .filter_map(|entry| match &mut entry.0 {
+                State::InFlight { kept, seen: true } => kept.take(),
+                State::InFlight { kept, seen } => {
+                    *seen = kept.is_some();
+                    None
+                }
                 State::Free { .. } => None,
             })
     }

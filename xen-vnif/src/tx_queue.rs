@@ -183,6 +183,22 @@ impl<P, S: DerefMut<Target = [Entry<P>]>> TxQueue<P, S> {
         self.table.payloads()
     }
 
+    /// Whether slots keep something.
+    #[inline]
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        self.kept != 0
+    }
+
+    /// Gives `each` what was kept when this was called last, and is not answered yet: called at intervals, it bounds how long
+    /// anything is kept. The slots stay in flight.
+    pub fn let_go_old(&mut self, mut each: impl FnMut(P)) {
+        for payload in self.table.old_payloads() {
+            self.kept = self.kept.wrapping_sub(1);
+            each(payload);
+        }
+    }
+
     /// Shows the backend all slots pushed, and asks for an event if the stack waits for one of them and none was asked
     /// for yet.
     ///

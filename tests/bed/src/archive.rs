@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{bail, Context, Result};
 
 use crate::cache::{remove_tree, Cache, Key};
+use crate::host_packages::ensure_host_packages;
 use crate::process::tied;
 use crate::progress::{Progress, Step};
 
@@ -350,60 +351,6 @@ Acquire::Languages "none";
     }
 }
 
-/// Installs the Debian packages of the tools this machine lacks. Each tool is a program on the PATH or an absolute
-/// path, with the package it comes from.
-pub fn ensure_host_packages(tools: &[(&str, &str)], progress: &dyn Progress) -> Result<()> {
-    let mut missing: Vec<&str> = tools
-        .iter()
-        .filter(|(tool, _)| !have(tool))
-        .map(|(_, package)| *package)
-        .collect();
-    missing.dedup();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    let step = progress.step(&format!("Installing {list}"), None);
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            // Another run, or the machine's own updates, may be at it.
-            .args(["-o", "DPkg::Lock::Timeout=600"])
-            .args(arguments)
-            .stdin(Stdio::null());
-        command
-            .output()
-            .context("this machine has no apt-get: the bed needs Debian or one of its kin")
-    };
-    let install = || {
-        apt(&[
-            &["install", "-y", "-q", "--no-install-recommends"],
-            &missing[..],
-        ]
-        .concat())
-    };
-    let mut output = install()?;
-    if !output.status.success() {
-        step.doing("apt-get update");
-        apt(&["update", "-q"])?;
-        output = install()?;
-    }
-    if !output.status.success() {
-        let why = last_error(&String::from_utf8_lossy(&output.stderr));
-        bail!("cannot install {list} ({why}): run `apt-get install {list}` as root");
-    }
-    Ok(())
-}
-
-fn have(tool: &str) -> bool {
-    if tool.starts_with('/') {
-        return Path::new(tool).exists();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(tool).is_file())
-}
-
 /// The machine's own Debian mirror, or `$XENPV_MIRROR`.
 fn find_mirror() -> Result<String> {
     if let Some(mirror) = std::env::var("XENPV_MIRROR")
@@ -445,7 +392,7 @@ fn downloaded(package: &str, directory: &Path) -> Result<PathBuf> {
 }
 
 /// The last line of a tool's output that looks like its reason.
-fn last_error(text: &str) -> String {
+pub(crate) fn last_error(text: &str) -> String {
     let mut lines = text
         .lines()
         .rev()

@@ -8,10 +8,11 @@ use std::thread;
 
 use anyhow::{anyhow, bail, Context, Result};
 
-use crate::archive::{ensure_host_packages, Archive};
+use crate::archive::Archive;
 use crate::bench::tools;
 use crate::cache::{Cache, Entry};
 use crate::dom0::{image_key, Dom0, HOST_TOOLS};
+use crate::host_packages::ensure_host_packages;
 use crate::image::{Image, Modules};
 use crate::machine::{self, Purpose};
 use crate::progress::Progress;

@@ -17,6 +17,7 @@ pub mod dom0;
 pub mod emulator;
 pub mod exec;
 pub mod guest;
+pub mod host_packages;
 pub mod image;
 pub mod kernel;
 pub mod machine;

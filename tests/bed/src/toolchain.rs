@@ -10,8 +10,9 @@ use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 
-use crate::archive::{ensure_host_packages, Archive};
+use crate::archive::Archive;
 use crate::cache::{remove_tree, Cache, Entry, Key};
+use crate::host_packages::ensure_host_packages;
 use crate::kernel::Kernel;
 use crate::process::{run_logged, tied};
 use crate::progress::Progress;

@@ -59,6 +59,8 @@ struct State {
     log: Vec<Call>,
     /// The call with this number, counted from 0, fails.
     nth: Option<(usize, XenError)>,
+    /// The call that has failed for that.
+    failed: Option<Call>,
     /// Every call of this kind fails.
     kinds: BTreeMap<Call, XenError>,
 }
@@ -78,6 +80,11 @@ impl Faults {
     pub fn fail_after(&self, n: usize, error: XenError) {
         let mut state = self.state();
         state.nth = Some((state.log.len() + n, error));
+    }
+
+    /// The call that has failed as [`fail_after`](Self::fail_after) wanted it.
+    pub fn failed(&self) -> Option<Call> {
+        self.state().failed
     }
 
     /// Lets every call of a kind fail until [`heal`](Self::heal).
@@ -113,7 +120,10 @@ impl Faults {
         let number = state.log.len();
         state.log.push(call);
         match state.nth {
-            Some((at, error)) if at == number => return Err(error),
+            Some((at, error)) if at == number => {
+                state.failed = Some(call);
+                return Err(error);
+            }
             _ => {}
         }
         state.kinds.get(&call).map_or(Ok(()), |error| Err(*error))

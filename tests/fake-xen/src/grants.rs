@@ -21,6 +21,8 @@ pub struct Grants {
     xen: Arc<FakeXen>,
     layout: Layout,
     table: Mutex<Table>,
+    /// After so many grants more, one is refused.
+    refusal: Mutex<Option<usize>>,
 }
 
 impl Grants {
@@ -46,6 +48,7 @@ impl Grants {
             xen: xen.clone(),
             layout: Layout::new(version, GRANT_FRAMES_GFN[0], ROOM, size.max_frames),
             table: Mutex::new(RefTable::new(RevokePolicy::DEFAULT)),
+            refusal: Mutex::new(None),
         });
         for frame in 0..frames {
             grants.layout.add_frame(&**xen, frame)?;
@@ -74,6 +77,22 @@ impl Grants {
         self.table().counters()
     }
 
+    /// Refuses the grant after `n` more ones, as if the device were at its quota: 0 for the next. One refusal only.
+    pub fn refuse_after(&self, n: usize) {
+        *self.refusal() = Some(n);
+    }
+
+    /// Refuses nothing from now on. Says whether a planned refusal had still been ahead.
+    pub fn heal(&self) -> bool {
+        self.refusal().take().is_some()
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<usize>> {
+        self.refusal
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// Grants a page to `domid`.
     ///
     /// # Errors
@@ -84,6 +103,11 @@ impl Grants {
         domid: Domid,
         access: Access,
     ) -> core::result::Result<Granted, (NoSpace, GuestPage)> {
+        let refusal = self.refusal().take();
+        if refusal == Some(0) {
+            return Err((NoSpace::Quota { wanted: 1, left: 0 }, page));
+        }
+        *self.refusal() = refusal.map(|n| n - 1);
         let gref = match self.table().allocate(AccountId::NOBODY) {
             Ok(gref) => gref,
             Err(error) => return Err((error, page)),

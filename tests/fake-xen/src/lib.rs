@@ -7,15 +7,15 @@
 //! * [`GuestPage`], [`Grants`], [`Granted`]: the guest's pages and grants, owned the way the kernel half owns them.
 //!   A page that is freed while a peer may use it is a finding ([`FakeXen::assert_sound`]).
 //! * [`Xenstored`]: xenstore's server on its ring page, honest or with [`Manners`] that are not.
-//! * [`Blkback`] and [`Netback`]: honest backends, strict about what a frontend sends; [`BlkbackDriver`]: the former
+//! * [`Blkback`] and [`Netback`]: honest backends, strict about what a frontend sends; [`BackendDriver`]: either
 //!   with a device's life in the store.
 //! * [`hostile`]: strategies for proptest by which a backend does what none should.
 //!
 //! Nothing here sleeps or runs by itself: tests say whose turn it is, so a failure can be repeated.
 
 mod about;
+mod backend_driver;
 mod blkback;
-mod blkback_driver;
 mod channels;
 mod faults;
 mod foreign;
@@ -28,8 +28,8 @@ mod store_client;
 mod store_tree;
 mod xen;
 
+pub use backend_driver::{Backend, BackendDriver, BlkbackDriver, NetbackDriver};
 pub use blkback::{answered_operation, Blkback, Order};
-pub use blkback_driver::{BlkbackDriver, FRONTEND, OTHEREND};
 pub use channels::BackendPort;
 pub use faults::{Call, Faults};
 pub use foreign::Foreign;

@@ -32,7 +32,7 @@ fn live(world: &mut World, what: &str, strict: bool) {
     world.use_disk(5);
     world.driver.detach(&mut world.store);
     world.run_for(120_000);
-    assert!(world.disk.is_none(), "{what}: not closed");
+    assert!(world.front.is_none(), "{what}: not closed");
     let waits = matches!(
         world.announced.last(),
         Some(XenbusState::Closed | XenbusState::Initialising)

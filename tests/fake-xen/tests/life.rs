@@ -3,7 +3,7 @@
 mod common;
 
 use common::device::World;
-use fake_xen::Call;
+use fake_xen::{Backend, Blkback, Call};
 use xen_sys::XenError;
 use xen_sys::XenbusState as S;
 use xenbus::frontend::Input;
@@ -36,7 +36,7 @@ fn it_comes_up_and_works() {
 /// request's, or say nonsense.
 #[test]
 fn its_backend_comes_back_with_smaller_requests() {
-    let node = format!("{}/feature-max-indirect-segments", fake_xen::OTHEREND);
+    let node = format!("{}/feature-max-indirect-segments", Blkback::OTHEREND);
     let mut world = World::new(4096);
     world.settle();
     let offers: [(Option<&[u8]>, usize); 6] = [
@@ -68,7 +68,7 @@ fn it_is_detached() {
     world.use_disk(1);
     world.driver.detach(&mut world.store);
     world.run_for(120_000);
-    assert!(world.disk.is_none());
+    assert!(world.front.is_none());
     assert_eq!(world.driver.state(), S::Closed);
     assert_eq!(world.announced.last(), Some(&S::Closed));
     assert!(world.driver.back.is_none());
@@ -78,14 +78,14 @@ fn it_is_detached() {
 #[test]
 fn it_is_detached_with_requests_in_flight() {
     let mut world = connected();
-    let disk = world.disk.as_mut().unwrap();
+    let disk = world.front.as_mut().unwrap();
     for tag in 0..10 {
         assert!(disk.submit(tag, 0, 4096, None));
     }
     disk.commit();
     world.driver.detach(&mut world.store);
     world.run_for(1000);
-    assert!(world.disk.is_none());
+    assert!(world.front.is_none());
     world.assert_clean();
 }
 
@@ -112,7 +112,7 @@ fn its_driver_is_unbound_and_bound_again() {
 fn it_is_taken_over_from_a_driver_that_died() {
     let mut world = connected();
     world.use_disk(3);
-    world.disk = None;
+    world.front = None;
     world.machine = xenbus::frontend::Machine::new();
     world.settle();
     assert!(world.machine.is_connected());
@@ -125,7 +125,7 @@ fn it_recovers_from_a_fault() {
     for round in 0..6 {
         world.use_disk(round);
         world.input(Input::Fault);
-        assert!(world.disk.is_none());
+        assert!(world.front.is_none());
         assert!(!world.machine.is_connected());
         world.run_for(60_000);
         assert!(world.machine.is_connected(), "round {round}");
@@ -138,7 +138,7 @@ fn its_backend_vanishes() {
     let mut world = connected();
     world.driver.vanish(&mut world.store);
     world.run_for(120_000);
-    assert!(world.disk.is_none());
+    assert!(world.front.is_none());
     assert!(!world.removed);
     world.assert_clean();
     world.input(Input::Vanish);
@@ -154,7 +154,7 @@ fn the_domain_is_resumed() {
     world.driver.vanish(&mut world.store);
     world.driver = fake_xen::BlkbackDriver::attach(&world.xen, &mut world.store, disk);
     world.input(Input::Resume);
-    assert!(world.disk.is_none());
+    assert!(world.front.is_none());
     world.settle();
     assert!(world.machine.is_connected());
     world.use_disk(2);
@@ -171,7 +171,7 @@ fn each_hypercall_fails_in_turn() {
         world.settle();
         if !world.machine.is_connected() {
             failures += 1;
-            assert!(world.disk.is_none());
+            assert!(world.front.is_none());
             world.assert_clean();
         }
         world.run_for(60_000);
@@ -230,6 +230,6 @@ fn a_backend_that_does_not_go_on() {
         world.input(Input::Tick);
     }
     assert!(world.removed);
-    assert!(world.disk.is_none());
+    assert!(world.front.is_none());
     world.assert_clean();
 }

@@ -24,7 +24,7 @@ fn connected() -> World {
 
 /// A write and a read on their way to the backend.
 fn with_requests(world: &mut World) -> Vec<u64> {
-    let disk = world.disk.as_mut().unwrap();
+    let disk = world.front.as_mut().unwrap();
     let first = disk.submitted;
     assert!(disk.submit(0, 8, 4096, Some(&[7; 4096])));
     assert!(disk.submit(1, 16, 8192, None));
@@ -59,7 +59,7 @@ fn a_cancelled_one_changes_nothing() {
     world.xen.let_suspend_end(Suspended::Cancelled);
     assert_eq!(world.xen.sched_suspend(), Ok(Suspended::Cancelled));
     world.driver.back.as_mut().unwrap().run(9);
-    let disk = world.disk.as_mut().unwrap();
+    let disk = world.front.as_mut().unwrap();
     disk.collect().unwrap();
     for number in numbers {
         assert!(matches!(
@@ -83,7 +83,7 @@ fn requests_are_issued_once_more_in_the_new_domain() {
     assert_eq!(remake_all(&world.xen), Ok(()));
     // The toolstack's part: a new backend on the same disk.
     world.driver = BlkbackDriver::attach(&world.xen, &mut world.store, image);
-    let disk = world.disk.as_mut().unwrap();
+    let disk = world.front.as_mut().unwrap();
     disk.take_back();
     for number in &numbers {
         assert_eq!(disk.ended.remove(number), Some(End::TakenBack));
@@ -95,13 +95,13 @@ fn requests_are_issued_once_more_in_the_new_domain() {
     assert_eq!(world.announced.last(), Some(&S::Connected));
     let numbers = with_requests(&mut world);
     world.driver.back.as_mut().unwrap().run(9);
-    let disk = world.disk.as_mut().unwrap();
+    let disk = world.front.as_mut().unwrap();
     disk.collect().unwrap();
     assert_eq!(disk.ended.len(), numbers.len());
     world.use_disk(3);
     world.driver.detach(&mut world.store);
     world.run_for(120_000);
-    world.disk = None;
+    world.front = None;
     world.assert_clean();
 }
 
@@ -130,9 +130,9 @@ fn upcalls_come_again() {
 #[test]
 fn deferred_pages_come_back() {
     let mut world = connected();
-    let gref = world.disk.as_ref().unwrap().ring_ref();
+    let gref = world.front.as_ref().unwrap().ring_ref();
     let kept = Mapping::new(&world.xen, gref, BACKEND, true).unwrap();
-    world.disk = None;
+    world.front = None;
     assert_eq!(world.grants.counters().deferred, 1);
     assert_eq!(world.grants.tick(1), 0);
     assert_eq!(world.xen.sched_suspend(), Ok(Suspended::Resumed));
@@ -160,7 +160,7 @@ fn each_hypercall_fails_in_turn() {
         failures += usize::from(remade.is_err());
         // The backend went with the old domain.
         world.driver.back = None;
-        world.disk = None;
+        world.front = None;
         world.assert_clean();
         if was_ahead {
             break;

@@ -6,6 +6,7 @@ use crate::tx::Packet;
 use crate::{NotPushed, Received, Violation, RING_SLOTS};
 use core::num::NonZeroU16;
 use ring::{BackRing, SharedMemory};
+use std::vec::Vec;
 use xen_sys::netif::{NetifTxResponse, TxFlags, GSO_TYPE_TCPV6, RSP_NULL};
 use xen_sys::GrantRef;
 
@@ -166,4 +167,32 @@ fn distrust_lasts() {
     let shown = std::iter::from_fn(|| back.rx.next_request().unwrap()).count();
     assert_eq!(shown, RING_SLOTS - 1, "nothing more is offered");
     assert_eq!(front.tx.let_go().count(), 1);
+}
+
+/// A backend that answers nothing keeps no packet for ever; what it answers late ends its slots all the same.
+#[test]
+fn packets_are_let_go_of_at_the_second_look() {
+    let (mut front, mut back) = pair();
+    let mut gone = Vec::new();
+    assert!(!front.tx.keeps());
+    front.send(&THREE, None);
+    front.tx.let_go_old(|len| gone.push(len));
+    front.send(&ONE, None);
+    assert!(gone.is_empty() && front.tx.keeps());
+    front.tx.let_go_old(|len| gone.push(len));
+    assert_eq!(gone, [THREE.len()]);
+    assert!(front.tx.keeps(), "the second one");
+    front.tx.let_go_old(|len| gone.push(len));
+    assert_eq!(gone, [THREE.len(), ONE.len()]);
+    assert!(!front.tx.keeps());
+    assert_eq!(front.tx.in_flight(), 4);
+    answer(&mut back, 4);
+    let reaped = front.tx.reap(|len| gone.push(len)).unwrap();
+    assert_eq!((reaped.slots, gone.len()), (4, 2));
+    assert_eq!(front.tx.in_flight(), 0);
+    front.send(&ONE, None);
+    answer(&mut back, 1);
+    front.tx.reap(|len| gone.push(len)).unwrap();
+    assert_eq!(gone.len(), 3);
+    assert!(!front.tx.keeps());
 }

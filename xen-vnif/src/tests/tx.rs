@@ -98,6 +98,30 @@ fn what_is_taken_from_an_id_leaves_it_in_flight() {
     assert_eq!(table.take(), Some(id), "the one used last");
 }
 
+#[test]
+fn what_is_kept_is_old_at_the_second_look() {
+    let mut table = table::<&str>(3);
+    let old = |table: &mut TxTable<&'static str, _>| table.old_payloads().collect::<Vec<_>>();
+    let [first, second, third] = [(); 3].map(|()| table.take().unwrap());
+    table.keep(first, "a").unwrap();
+    assert_eq!(old(&mut table), [""; 0]);
+    table.keep(second, "b").unwrap();
+    assert_eq!(old(&mut table), ["a"]);
+    assert_eq!(
+        table.give_back(second),
+        Some(Some("b")),
+        "seen, and answered"
+    );
+    assert_eq!(table.take(), Some(second));
+    assert_eq!(table.keep(second, "c"), Ok(()), "not what was seen");
+    assert_eq!(table.keep(first, "d"), Ok(()), "it keeps nothing any more");
+    assert_eq!(old(&mut table), [""; 0]);
+    assert_eq!(old(&mut table), ["d", "c"]);
+    assert_eq!(old(&mut table), [""; 0]);
+    assert_eq!(table.in_flight(), 3);
+    assert_eq!(table.give_back(third), Some(None));
+}
+
 proptest! {
     /// The parts are the packet: in order, without gap or overlap, none empty or longer than a page.
     #[test]

@@ -3,11 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fake_xen::{FakeXen, Granted, Grants, GuestPage, BACKEND};
+use fake_xen::{Blkback, FakeXen, Granted, Grants, GuestPage, BACKEND};
 use grant_table::Access;
 use ring::FrontRing;
-use vbd_core::{Direction, IndirectPage, Outcome, Queue, Slot, Violation};
-use xen_sys::{GrantRef, Hypervisor, Port, XenError, PAGE_SIZE};
+use vbd_core::{
+    BackendNodes, Direction, IndirectPage, Outcome, Properties, Queue, Slot, Violation,
+};
+use xen_sys::blkif::MAX_SEGMENTS_PER_REQUEST;
+use xen_sys::{GrantRef, Hypervisor, Port, XenError, XenbusState, PAGE_SIZE};
+use xenbus::text::parse_u64;
+
+use super::device::{Front, Offers, World};
 
 /// A request in flight: the token that the queue owns.
 pub struct Io {
@@ -169,6 +175,72 @@ impl Disk {
             Some(End::Answered(Outcome::Done, data)) => data,
             other => panic!("request {number} ended as {other:?}"),
         }
+    }
+}
+
+impl Front for Disk {
+    type Back = Blkback;
+    type Properties = Properties;
+
+    const PUBLISHED: XenbusState = XenbusState::Initialised;
+
+    fn make(xen: &Arc<FakeXen>, grants: &Arc<Grants>, _offers: Offers<'_>) -> Option<Self> {
+        Self::try_new(xen, grants).ok()
+    }
+
+    fn nodes(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("ring-ref", self.ring_ref().to_string()),
+            ("event-channel", self.port.to_string()),
+            ("protocol", "x86_64-abi".into()),
+        ]
+    }
+
+    fn connect(&mut self, offers: Offers<'_>) -> Option<Properties> {
+        let mut number = |node: &str| offers(node).and_then(|value| parse_u64(&value));
+        let nodes = BackendNodes {
+            sectors: number("sectors"),
+            sector_size: number("sector-size"),
+            physical_sector_size: number("physical-sector-size"),
+            info: number("info"),
+            feature_flush_cache: number("feature-flush-cache"),
+            feature_barrier: number("feature-barrier"),
+            feature_persistent: number("feature-persistent"),
+            feature_max_indirect_segments: number("feature-max-indirect-segments"),
+        };
+        let properties = Properties::negotiate(&nodes).ok()?;
+        if properties.segments > MAX_SEGMENTS_PER_REQUEST && self.indirect.is_empty() {
+            self.allow_indirect();
+        }
+        Some(properties)
+    }
+}
+
+impl World<Disk> {
+    pub fn new(sectors: usize) -> Self {
+        Self::with(vec![0; sectors * 512])
+    }
+
+    /// A write and a read through the whole way.
+    pub fn use_disk(&mut self, seed: u8) {
+        self.move_data(seed, 8192);
+    }
+
+    /// The same with so many bytes.
+    pub fn move_data(&mut self, seed: u8, bytes: usize) {
+        let disk = self.front.as_mut().expect("a connected disk");
+        let data: Vec<u8> = (0..bytes).map(|n| (n as u8) ^ seed).collect();
+        let number = disk.submitted + 1;
+        assert!(disk.submit(0, 16, data.len(), Some(&data)));
+        disk.commit();
+        let back = self.driver.back.as_mut().expect("a connected backend");
+        back.run(9);
+        disk.collect().unwrap();
+        assert!(disk.submit(1, 16, data.len(), None));
+        disk.commit();
+        back.run(9);
+        disk.collect().unwrap();
+        assert!(disk.data(number) == data);
     }
 }
 

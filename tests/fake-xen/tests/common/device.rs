@@ -1,22 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A disk's frontend with its life: the pure state machine, driven through the store.
+//! A frontend with its life: the pure state machine, driven through the store.
 use std::sync::Arc;
 
-use fake_xen::{
-    BlkbackDriver, FakeXen, Grants, GuestPage, StoreClient, Xenstored, FRONTEND, OTHEREND,
-};
-use vbd_core::{BackendNodes, Properties};
+use fake_xen::{Backend as _, BackendDriver, FakeXen, Grants, GuestPage, StoreClient, Xenstored};
 use xen_sys::xenstore::MessageType as Op;
-use xen_sys::{blkif::MAX_SEGMENTS_PER_REQUEST, XenbusState};
+use xen_sys::XenbusState;
 use xenbus::client::Refused;
 use xenbus::errors::StoreError;
 use xenbus::frontend::{Action, Backend, Input, Machine, PeerState};
-use xenbus::text::{parse_u64, transaction_id};
+use xenbus::text::transaction_id;
 
 use super::block::Disk;
 
-/// Everything that one disk needs, on both sides.
-pub struct World {
+/// Reads one of the backend's nodes: `None` if there is none, or the store does not say it now; then what is made of it
+/// counts for nothing.
+pub type Offers<'a> = &'a mut dyn FnMut(&str) -> Option<Vec<u8>>;
+
+/// What a device is beside its life.
+pub trait Front: Sized {
+    type Back: fake_xen::Backend;
+    type Properties: Copy;
+
+    /// The state after its nodes were written.
+    const PUBLISHED: XenbusState;
+
+    /// Makes what is shared with the backend; what was made is undone if something cannot be.
+    fn make(xen: &Arc<FakeXen>, grants: &Arc<Grants>, offers: Offers<'_>) -> Option<Self>;
+
+    /// The nodes that tell the backend of it.
+    fn nodes(&self) -> Vec<(&'static str, String)>;
+
+    /// What may be used with a backend that has connected.
+    fn connect(&mut self, offers: Offers<'_>) -> Option<Self::Properties>;
+}
+
+/// Everything that one device needs, on both sides.
+pub struct World<F: Front = Disk> {
     pub xen: Arc<FakeXen>,
     pub grants: Arc<Grants>,
     // Shared with the toolstack for ever, so never granted here.
@@ -24,9 +43,9 @@ pub struct World {
     pub store: Xenstored,
     pub client: StoreClient,
     pub machine: Machine,
-    pub driver: BlkbackDriver,
-    pub disk: Option<Disk>,
-    pub properties: Option<Properties>,
+    pub driver: BackendDriver<F::Back>,
+    pub front: Option<F>,
+    pub properties: Option<F::Properties>,
     pub now: u64,
     pub removed: bool,
     pub stalls: usize,
@@ -37,14 +56,16 @@ pub struct World {
     unwritten: Option<XenbusState>,
 }
 
-impl World {
-    pub fn new(sectors: usize) -> Self {
+type KeptOf<F> = <<F as Front>::Back as fake_xen::Backend>::Kept;
+
+impl<F: Front> World<F> {
+    pub fn with(kept: KeptOf<F>) -> Self {
         let xen = FakeXen::new(1, 1000);
         let grants = Grants::new(&xen, 2).unwrap();
         let page = GuestPage::new(&xen);
         let mut store = Xenstored::new(page.memory()).unwrap();
         let client = StoreClient::new(page.memory()).unwrap();
-        let driver = BlkbackDriver::attach(&xen, &mut store, vec![0; sectors * 512]);
+        let driver = BackendDriver::attach(&xen, &mut store, kept);
         Self {
             xen,
             grants,
@@ -53,7 +74,7 @@ impl World {
             client,
             machine: Machine::new(),
             driver,
-            disk: None,
+            front: None,
             properties: None,
             now: 1000,
             removed: false,
@@ -80,7 +101,7 @@ impl World {
     }
 
     fn write(&mut self, tx: u32, node: &str, value: &str) -> Result<(), Refused> {
-        let path = format!("{FRONTEND}/{node}\0");
+        let path = format!("{}/{node}\0", F::Back::FRONTEND);
         let done = self.ask(Op::Write, tx, &[path.as_bytes(), value.as_bytes()])?;
         assert_eq!(done, b"OK\0");
         Ok(())
@@ -97,8 +118,8 @@ impl World {
         if let Some(state) = self.unwritten {
             self.write_state(state);
         }
-        let state = self.read(format!("{OTHEREND}/state"));
-        let online = self.read(format!("{OTHEREND}/online"));
+        let state = self.read(format!("{}/state", F::Back::OTHEREND));
+        let online = self.read(format!("{}/online", F::Back::OTHEREND));
         let (Ok(state), Ok(online)) = (state, online) else {
             self.again = true;
             return;
@@ -126,18 +147,14 @@ impl World {
                 self.machine.handle(Input::Published(state), self.now);
             }
             Action::Connect => {
-                self.properties = self.negotiate();
+                self.properties = self.connect();
                 let connected = self.properties.is_some();
-                if let (Some(properties), Some(disk)) = (&self.properties, &mut self.disk) {
-                    if properties.segments > MAX_SEGMENTS_PER_REQUEST {
-                        disk.allow_indirect();
-                    }
-                }
                 self.machine.handle(Input::Connected(connected), self.now);
             }
-            Action::Changed => self.properties = self.negotiate(),
+            // What cannot be read is as it was.
+            Action::Changed => self.properties = self.connect().or(self.properties),
             Action::Close => {
-                self.disk = None;
+                self.front = None;
                 self.closes += 1;
             }
             Action::WriteState(state) => {
@@ -150,15 +167,12 @@ impl World {
     }
 
     fn publish(&mut self) -> Option<XenbusState> {
-        assert!(self.disk.is_none(), "published twice");
-        let disk = Disk::try_new(&self.xen, &self.grants).ok()?;
+        assert!(self.front.is_none(), "published twice");
+        let (xen, grants) = (self.xen.clone(), self.grants.clone());
+        let front = self.offered(|offers| F::make(&xen, &grants, offers))?;
         let tx = self.ask(Op::TransactionStart, 0, &[b"\0"]).ok()?;
         let tx = transaction_id(&tx)?;
-        let nodes = [
-            ("ring-ref", disk.ring_ref().to_string()),
-            ("event-channel", disk.port.to_string()),
-            ("protocol", "x86_64-abi".into()),
-        ];
+        let nodes = front.nodes();
         let written = nodes
             .iter()
             .try_for_each(|(node, value)| self.write(tx, node, value));
@@ -168,29 +182,26 @@ impl World {
             return None;
         }
         self.ask(Op::TransactionEnd, tx, &[b"T\0"]).ok()?;
-        self.disk = Some(disk);
-        Some(XenbusState::Initialised)
+        self.front = Some(front);
+        Some(F::PUBLISHED)
     }
 
-    /// What the backend offers, `None` if the store does not say it now.
-    fn negotiate(&mut self) -> Option<Properties> {
+    /// What is made of the backend's nodes, `None` if the store does not say one of them now.
+    fn offered<R>(&mut self, make: impl FnOnce(Offers<'_>) -> Option<R>) -> Option<R> {
         let mut refused = false;
-        let mut number = |node: &str| {
-            let value = self.read(format!("{OTHEREND}/{node}"));
+        let made = make(&mut |node| {
+            let value = self.read(format!("{}/{node}", F::Back::OTHEREND));
             refused |= value.is_err();
-            value.ok().flatten().and_then(|value| parse_u64(&value))
-        };
-        let nodes = BackendNodes {
-            sectors: number("sectors"),
-            sector_size: number("sector-size"),
-            physical_sector_size: number("physical-sector-size"),
-            info: number("info"),
-            feature_flush_cache: number("feature-flush-cache"),
-            feature_barrier: number("feature-barrier"),
-            feature_persistent: number("feature-persistent"),
-            feature_max_indirect_segments: number("feature-max-indirect-segments"),
-        };
-        Properties::negotiate(&nodes).ok().filter(|_| !refused)
+            value.ok().flatten()
+        });
+        made.filter(|_| !refused)
+    }
+
+    fn connect(&mut self) -> Option<F::Properties> {
+        let mut front = self.front.take()?;
+        let properties = self.offered(|offers| front.connect(offers));
+        self.front = Some(front);
+        properties
     }
 
     /// Turns of both sides until nothing changes at this time.
@@ -218,37 +229,21 @@ impl World {
         self.now = end;
     }
 
-    /// A write and a read through the whole way.
-    pub fn use_disk(&mut self, seed: u8) {
-        self.move_data(seed, 8192);
-    }
-
-    /// The same with so many bytes.
-    pub fn move_data(&mut self, seed: u8, bytes: usize) {
-        let disk = self.disk.as_mut().expect("a connected disk");
-        let data: Vec<u8> = (0..bytes).map(|n| (n as u8) ^ seed).collect();
-        let number = disk.submitted + 1;
-        assert!(disk.submit(0, 16, data.len(), Some(&data)));
-        disk.commit();
-        let back = self.driver.back.as_mut().expect("a connected backend");
-        back.run(9);
-        disk.collect().unwrap();
-        assert!(disk.submit(1, 16, data.len(), None));
-        disk.commit();
-        back.run(9);
-        disk.collect().unwrap();
-        assert!(disk.data(number) == data);
-    }
-
     /// Nothing is left of the device on our side: only xenstore's page.
     #[track_caller]
     pub fn assert_clean(&mut self) {
+        self.assert_clean_but(0);
+    }
+
+    /// As [`assert_clean`](Self::assert_clean), but for so many ports that Xen has not closed.
+    #[track_caller]
+    pub fn assert_clean_but(&mut self, ports: usize) {
         self.grants.tick(self.now / 1000);
         self.xen.assert_sound();
         assert_eq!(self.grants.counters().in_use, 0);
         assert_eq!(self.grants.counters().deferred, 0);
         assert_eq!(self.xen.guest_pages(), 1);
-        assert_eq!(self.xen.open_ports(), 0);
+        assert_eq!(self.xen.open_ports(), ports);
         assert_eq!(self.store.open_transactions(), 0);
     }
 }
