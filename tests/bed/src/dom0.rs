@@ -171,6 +171,9 @@ impl Dom0 {
         let mut machine = self.start(directory, guests, plugin, Some(snapshot))?;
         machine.resume()?;
         let mut session = Session::new(machine)?;
+        if self.purpose == Purpose::Test {
+            session.keep_awake();
+        }
         session.wait_answer(Side::Dom0, BOOT_LIMIT)?;
         Ok(session)
     }

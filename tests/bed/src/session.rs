@@ -64,6 +64,9 @@ struct State {
     status: Option<u32>,
 }
 
+/// How long nothing is heard before dom0 is asked for an answer.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// See the module's description.
 pub struct Session {
     machine: Machine,
@@ -74,7 +77,9 @@ pub struct Session {
     next_job: u32,
     console: Console,
     hello: [bool; 2],
-    pongs: u32,
+    pongs: [u32; 2],
+    /// See [`Session::keep_awake`].
+    kept_awake: bool,
     begun: Instant,
 }
 
@@ -109,7 +114,8 @@ impl Session {
             next_job: 1,
             console: log,
             hello: [false; 2],
-            pongs: 0,
+            pongs: [0; 2],
+            kept_awake: false,
             begun: Instant::now(),
         })
     }
@@ -130,9 +136,10 @@ impl Session {
 
     /// Waits until an agent that is running answers.
     pub fn wait_answer(&mut self, side: Side, limit: Duration) -> Result<()> {
-        let (deadline, wanted) = (Instant::now() + limit, self.pongs + 1);
+        let deadline = Instant::now() + limit;
+        let wanted = self.pongs[side as usize] + 1;
         self.send(side, Kind::Ping, 0, &[])?;
-        while self.pongs < wanted {
+        while self.pongs[side as usize] < wanted {
             self.pump(deadline, "the agent does not answer")?;
         }
         Ok(())
@@ -186,6 +193,14 @@ impl Session {
                 }
             }
         });
+    }
+
+    /// From now on, dom0 is asked for an answer whenever nothing was heard for a while. QEMU's emulation of a nested guest
+    /// sometimes leaves the machine's timer interrupt pending until another device interrupts: neither Xen, nor dom0, nor
+    /// the guest has a timer tick until then, for good if nothing happens outside. Not for a machine whose instructions
+    /// are counted.
+    pub fn keep_awake(&mut self) {
+        self.kept_awake = true;
     }
 
     /// Waits for a job's end and returns its exit status. A crash of the guest ends the waiting for its jobs.
@@ -246,9 +261,14 @@ impl Session {
     /// Waits until `deadline` for an event and handles it.
     pub fn pump(&mut self, deadline: Instant, what: &str) -> Result<()> {
         let wait = deadline.saturating_duration_since(Instant::now());
+        let (wait, is_over) = match self.kept_awake && wait > SILENCE {
+            true => (SILENCE, false),
+            false => (wait, true),
+        };
         match self.events.recv_timeout(wait) {
             Ok(event) => self.handle(event),
-            Err(RecvTimeoutError::Timeout) => Err(TimedOut(what.to_owned()).into()),
+            Err(RecvTimeoutError::Timeout) if is_over => Err(TimedOut(what.to_owned()).into()),
+            Err(RecvTimeoutError::Timeout) => self.send(Side::Dom0, Kind::Ping, 0, &[]),
             Err(RecvTimeoutError::Disconnected) => {
                 bail!("QEMU has ended: {}", self.machine.log().trim())
             }
@@ -268,7 +288,7 @@ impl Session {
         let text = || String::from_utf8_lossy(&frame.data).into_owned();
         match frame.kind {
             Kind::Hello => self.hello[side as usize] = true,
-            Kind::Pong => self.pongs += 1,
+            Kind::Pong => self.pongs[side as usize] += 1,
             Kind::Sent => {
                 let other = if side == Side::Guest {
                     Side::Dom0
