@@ -8,11 +8,11 @@ use std::path::Path;
 /// What the emulator did wrong in a run, if the logs in its directory tell of it.
 pub fn fault(logs: &Path) -> Option<&'static str> {
     let log = |name| fs::read_to_string(logs.join(name)).unwrap_or_default();
-    let console = log("console.log");
-    if interrupted_with_interrupts_off(&console) {
+    let (console, state) = (log("console.log"), log("state.log"));
+    if interrupted_with_interrupts_off(&console) || overran_entry_stack(&state) {
         return Some("interrupted the guest with interrupts off");
     }
-    let lost = stood_still(&log("state.log")) || stood_still(&console);
+    let lost = stood_still(&state) || stood_still(&console);
     lost.then_some("lost the timer of the whole machine")
 }
 
@@ -58,6 +58,23 @@ fn interrupted_with_interrupts_off(console: &str) -> bool {
     flags.is_some_and(|flags| flags & 0x200 == 0)
 }
 
+/// Whether the guest died of the same, silently: after a restore its panic reaches no console. xenctx then shows a
+/// processor on one of the stacks of its cpu_entry_area, where the double fault is handled and the panic reported, and
+/// in CR2 the guard page of another one, which nothing but entry code ever touches.
+fn overran_entry_stack(state: &str) -> bool {
+    const CPU_ENTRY_AREA: u64 = 0xffff_fe00_0000_0000;
+    let in_area = |line: &str, name| {
+        let value = line.trim().strip_prefix(name)?;
+        let value = u64::from_str_radix(value.split_whitespace().next()?, 16).ok()?;
+        Some(value >> 39 == CPU_ENTRY_AREA >> 39)
+    };
+    let mut on_its_stack = false;
+    state.lines().any(|line| {
+        on_its_stack = in_area(line, "rsp:").unwrap_or(on_its_stack);
+        on_its_stack && in_area(line, "cr2:") == Some(true)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +93,21 @@ mod tests {
         assert!(!interrupted_with_interrupts_off(
             "(d1) RIP: 0010:asm_sysvec_x+0x7\n(d1) EFLAGS: 00010003\n(d1) Kernel panic - not syncing\n"
         ));
+    }
+
+    #[test]
+    fn a_silent_death_on_the_entry_stack_is_the_emulators_fault() {
+        let state = |rsp, cr2| {
+            format!("vcpu0:\nrip: ffffffffc041297d\nrsp: {rsp}\nrax: 1d\trcx: 0\n\ncr0: 0\ncr2: {cr2}\n")
+        };
+        let (area, guard) = ("fffffe000000ada0", "fffffe0000001ff8");
+        let (stack, user) = ("ffffc90000003e68", "000000000058a27d");
+        assert!(overran_entry_stack(&state(area, guard)));
+        assert!(!overran_entry_stack(&state(area, user)));
+        assert!(!overran_entry_stack(&state(stack, guard)));
+        let two = state(area, user) + &state(stack, guard);
+        assert!(!overran_entry_stack(&two));
+        assert!(overran_entry_stack(&(two + &state(area, guard))));
     }
 
     #[test]

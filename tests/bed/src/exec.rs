@@ -333,7 +333,7 @@ pub fn inquest(session: &mut Session, logs: &Path) -> Result<()> {
         "xl list -v",
         "xenstore-ls -f",
         "lsevtchn $(xl domid guest)",
-        "xenctx -C $(xl domid guest)",
+        "xenctx -a -C $(xl domid guest)",
         "dmesg | tail -40",
         "tail -n 40 /var/log/xen/*.log",
         "tail -n 60 /var/log/xen/console/*",
