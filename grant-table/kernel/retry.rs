@@ -65,7 +65,7 @@ pub fn settle(limit: u64) -> u32 {
 
 /// One round over all deferred pages.
 pub(crate) fn run_all() {
-    let tick = TABLE.lock().begin_last_tick();
+    let tick = TABLE.lock().begin_extra_tick();
     run(tick);
 }
 

@@ -50,6 +50,8 @@ impl RevokePolicy {
 pub struct Tick {
     fresh: Share,
     stale: Share,
+    /// Whether its failures count as tries.
+    counts: bool,
 }
 
 /// One list's part of a tick.
@@ -110,14 +112,17 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
         Tick {
             fresh: Share::of(self.fresh, self.policy.budget),
             stale,
+            counts: true,
         }
     }
 
-    /// Begins the round after which nobody comes back: every deferred reference has its turn, however many fail.
-    pub fn begin_last_tick(&mut self) -> Tick {
+    /// Begins a round out of turn, for a caller that cannot wait: every deferred reference has its turn, however many
+    /// fail, and a failure is none of the tries after which a reference is [`Step::Stale`].
+    pub fn begin_extra_tick(&mut self) -> Tick {
         Tick {
             fresh: Share::of(self.fresh, u32::MAX),
             stale: Share::of(self.stale, u32::MAX),
+            counts: false,
         }
     }
 
@@ -140,7 +145,7 @@ impl<T, C: DerefMut<Target = [Slot<T>]>, const FRAMES: usize> RefTable<T, C, FRA
             return self.released(index);
         }
         tick.fresh.failed();
-        if self.failed_tries(index) < self.policy.warn_after {
+        if !tick.counts || self.failed_tries(index) < self.policy.warn_after {
             self.fresh = self.appended(self.fresh, index);
             return Step::Waiting;
         }
@@ -311,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_tick_tries_everything() {
+    fn an_extra_tick_tries_everything() {
         let mut table = deferred(20);
         for round in 0..20 {
             tick(&mut table, round, |_| false);
@@ -325,9 +330,25 @@ mod tests {
         };
         // Neither due nor within the budget.
         assert_eq!(released(tick(&mut table, 21, |index| !held(index))), 0);
-        let last = table.begin_last_tick();
-        assert_eq!(released(steps(&mut table, last, |index| !held(index))), 19);
+        let extra = table.begin_extra_tick();
+        assert_eq!(released(steps(&mut table, extra, |index| !held(index))), 19);
         assert_eq!(table.counters().deferred, 1);
+    }
+
+    #[test]
+    fn extra_ticks_do_not_make_a_reference_stale() {
+        let mut table = deferred(1);
+        for _ in 0..2 * POLICY.warn_after {
+            let extra = table.begin_extra_tick();
+            assert_eq!(steps(&mut table, extra, |_| false), [Step::Waiting]);
+        }
+        let tries =
+            (0..POLICY.warn_after.into()).flat_map(|round| tick(&mut table, round, |_| false));
+        let tries: Vec<_> = tries.collect();
+        assert!(matches!(
+            tries.as_slice(),
+            [Step::Waiting, Step::Waiting, Step::Stale(_)]
+        ));
     }
 
     #[test]

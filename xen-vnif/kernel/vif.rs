@@ -120,8 +120,16 @@ impl Vif {
             return;
         }
         if left == 0 {
-            self.given_up_at.store(0, Ordering::Relaxed);
-            interface.set_carrier(false);
+            // Not if another suspend has begun to wait meanwhile.
+            let over = self.given_up_at.compare_exchange(
+                given_up_at,
+                0,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            if over.is_ok() {
+                interface.set_carrier(false);
+            }
         } else {
             // The timer is lost when the interface goes down.
             let ms = u32::try_from(left.div_ceil(NANOSECONDS_PER_MS)).unwrap_or(AWAIT_BACKEND_MS);
