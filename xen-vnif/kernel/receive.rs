@@ -33,7 +33,8 @@ impl Receive {
     /// Makes a ring full of pages for the backend of `device`, which is notified through `channel`.
     pub(crate) fn new(device: &Device, channel: Arc<EventChannel>) -> Result<Self> {
         let page = RingPage::new()?;
-        // SAFETY: The ring is dropped before the grant of the page, by `end` or by the order of our fields.
+        // SAFETY: The ring is dropped before the grant of the page, by the order of our fields; `end` takes the grant first,
+        // but uses the ring no more, which has no destructor.
         let mut queue = RxQueue::new(&unsafe { page.memory() }).map_err(|_| EINVAL)?;
         let pages = Pages::new(device, Access::ReadWrite)?;
         queue.fill(|slot| pages.gref(slot));
@@ -64,10 +65,7 @@ impl Receive {
 
     /// Ends the connection. Returns the number of pages that the backend does not let go of.
     pub(crate) fn end(self) -> u64 {
-        let Self {
-            queue, page, pages, ..
-        } = self;
-        drop(queue);
+        let Self { page, pages, .. } = self;
         pages.end().wrapping_add(page.end().is_none().into())
     }
 
