@@ -12,8 +12,18 @@ pub fn fault(logs: &Path) -> Option<&'static str> {
     if interrupted_with_interrupts_off(&console) || overran_entry_stack(&state) {
         return Some("interrupted the guest with interrupts off");
     }
-    let lost = stood_still(&state) || stood_still(&console);
+    let lost = stood_still(&kernel_log(&state)) || stood_still(&console);
     lost.then_some("lost the timer of the whole machine")
+}
+
+/// What dom0's kernel said, of all that [`exec::inquest`](crate::exec::inquest) wrote down: the guest's is there too.
+fn kernel_log(state: &str) -> String {
+    let lines = state
+        .lines()
+        .skip_while(|line| !line.starts_with("==== dmesg"))
+        .skip(1);
+    let lines = lines.take_while(|line| !line.starts_with("==== "));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether dom0 as well had not a single timer tick for longer than a guest that runs wild could keep it from its own
@@ -124,6 +134,11 @@ mod tests {
         let stuck = |who, time| {
             format!("  1007.65 {who}[ 1037.8] watchdog: BUG: soft lockup - CPU#0 stuck for {time}s! [sh:243]\n")
         };
+        let state = |dom0: &str, guest: &str| {
+            format!("==== xl list -v\n==== dmesg | tail -40\n{dom0}==== tail -n 60 /var/log/xen/console/*\n{guest}")
+        };
+        assert!(stood_still(&kernel_log(&state(&stuck("", 915), ""))));
+        assert!(!stood_still(&kernel_log(&state("", &stuck("", 915)))));
         assert!(stood_still(&stuck("", 915)));
         assert!(!stood_still(&stuck("", 26)));
         assert!(!stood_still(&stuck("(d1) ", 915)));
